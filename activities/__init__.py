@@ -57,6 +57,7 @@ if not workflow.unsafe.in_sandbox():
             ContainmentActivities.search_messages,
             ContainmentActivities.find_submission,
             PolicyActivities.find_policy,
+            PolicyActivities.extend_policy,
             PolicyActivities.remove_policy,
             PolicyActivities.remove_policies,
             ReconciliationActivities.reconcile_policies,

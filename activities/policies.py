@@ -22,7 +22,7 @@ from clawback.cases.authority import Authority
 from clawback.cloudflare import Batch, EmailSecurity, Share, errors, pages
 from clawback.cloudflare.account_settings.policy_list import MAX_ENTRIES_PER_BATCH, PolicyList
 from clawback.cloudflare.account_settings.policy_list import Policy as PolicyRecord
-from clawback.model.claims import Claim
+from clawback.model.claims import Claim, Claims
 from clawback.model.payload import Payload
 from clawback.model.policies import (
     EndedPolicy,
@@ -33,7 +33,8 @@ from clawback.model.policies import (
     has_mark,
     normalised_fields,
 )
-from clawback.model.policy_marks import read_mark, seal_comments
+from clawback.model.policy_marks import PolicyMark, extend_mark, read_mark, seal_comments
+from clawback.model.times import UtcDatetime
 from clawback.rules.act_check import ActCheck
 from clawback.temporal.application_errors import as_application_error, require_permission
 from clawback.temporal.expiry_gateway import ExpiryGateway
@@ -67,12 +68,14 @@ class CreatePolicy(PolicyRequest):
 class FoundPolicy(Payload):
     """An entry of a list: its id (None: there is none) and whether it has the owner's mark.
 
-    `maker` is the claim of another case of this installation, if that made the entry.
+    `owner` is the mark of the case that made it, and `claims` what that says, if another case of
+    this installation made the entry.
     """
 
     id: str | None = None
     is_mine: bool = False
-    maker: Claim | None = None
+    owner: str = ""
+    claims: Claims = Field(default_factory=Claims)
 
 
 class ClaimPolicy(CreatePolicy):
@@ -80,6 +83,13 @@ class ClaimPolicy(CreatePolicy):
 
     found: FoundPolicy
     claim: Claim
+
+
+class ExtendPolicy(Payload):
+    """An entry of ours, and until when people want it to stand."""
+
+    policy: OwnedPolicy
+    until: UtcDatetime
 
 
 class PolicyOutcomes(Payload):
@@ -152,16 +162,16 @@ class PolicyActivities:
         """Let an entry that another case has made stand until this case wants it to end."""
         require_permission(self._check, request.authority, request.action)
         found, action = request.found, request.action
-        if found.id is None or found.maker is None:
+        if found.id is None or not found.owner:
             return PolicyOutcomes()
 
         policy = OwnedPolicy(
             id=found.id,
             resource=action.resource,
-            owner=found.maker.owner,
+            owner=found.owner,
             fields=dict(action.fields),
         )
-        if await self._expiries.claim(policy, found.maker, request.claim):
+        if await self._expiries.claim(policy, found.claims, request.claim):
             return PolicyOutcomes(outcomes={action.label: action.created_outcome})
         return PolicyOutcomes()
 
@@ -178,6 +188,19 @@ class PolicyActivities:
                 return EndedPolicy(removal=Removal.GONE)
 
         return EndedPolicy(removal=Removal.REMOVED)
+
+    @activity.defn(name="email_security.extend_policy")
+    async def extend_policy(self, request: ExtendPolicy) -> None:
+        """Write into the mark of an entry until when people have extended it: a safe PATCH.
+
+        For whoever adopts the entry once its workflow is lost. What people have edited is left.
+        """
+        policies = _list_of(self._undo_client, request.policy.resource)
+        with as_application_error(), suppress(errors.NotFound):
+            record = await policies.get(request.policy.id)
+            comments = extend_mark(request.policy.resource, record, request.until)
+            if request.policy.is_still(record) and comments is not None:
+                await policies.edit(request.policy.id, comments=comments)
 
     @activity.defn(name="undo.remove_policies")
     async def remove_policies(self, request: PolicyRequest) -> EndedPolicy:
@@ -218,7 +241,7 @@ class PolicyActivities:
         """End the claim of a case on an entry; `REMOVED` says that it is to be removed."""
         request, record = pair
         is_mine = has_mark(record, request.owner)
-        if not is_mine and _maker_of(resource, record, self._installation) is None:
+        if not is_mine and _mark_of(resource, record, self._installation) is None:
             return Removal.LEFT_ALONE
 
         withdrawal = await self._expiries.withdraw(resource, record.id, request.owner)
@@ -253,14 +276,18 @@ def _key(request: PolicyRequest) -> _Key:
     return request.owner, normalised_fields(request.action.fields)
 
 
-def _maker_of(resource: Resource, record: object, installation: str) -> Claim | None:
-    """Return the claim of the case that made an entry, unless people have edited it since."""
+def _mark_of(resource: Resource, record: object, installation: str) -> PolicyMark | None:
+    """Return the mark of an entry of this installation, unless people have edited it since."""
     mark = read_mark(resource, record)
     if mark is None or not mark.is_intact or mark.installation != installation:
         return None
-    if mark.expires_at is None:
-        return None
-    return Claim(owner=mark.owner, expires_at=mark.expires_at, rule=mark.rule, case=mark.case)
+    return mark
+
+
+def _found(id_: str, mark: PolicyMark | None, *, is_mine: bool) -> FoundPolicy:
+    if mark is None:
+        return FoundPolicy(id=id_, is_mine=is_mine)
+    return FoundPolicy(id=id_, is_mine=is_mine, owner=mark.owner, claims=mark.claims)
 
 
 async def _find_each(
@@ -272,14 +299,14 @@ async def _find_each(
     for request, records in zip(requests, found, strict=True):
         # Prefer ours: people may have added the same entry, which an undo must not remove.
         ranked = [
-            FoundPolicy(
-                id=record.id,
+            _found(
+                record.id,
+                _mark_of(resource, record, installation),
                 is_mine=has_mark(record, request.owner),
-                maker=_maker_of(resource, record, installation),
             )
             for record in records
         ]
-        ranked.sort(key=lambda one: (not one.is_mine, one.maker is None))
+        ranked.sort(key=lambda one: (not one.is_mine, not one.owner))
         answers[_key(request)] = ranked[0] if ranked else FoundPolicy()
     return answers
 
@@ -340,15 +367,13 @@ async def _create_each(
 
     keys = [_key(one) for one in requests]
     makers = {
-        fields: _maker_of(
+        fields: _mark_of(
             resource, SimpleNamespace(**one.action.fields, comments=one.comments), installation
         )
         for fields, one in firsts.items()
     }
     return {
-        (owner, fields): FoundPolicy(
-            id=ids[fields], is_mine=owner == firsts[fields].owner, maker=makers[fields]
-        )
+        (owner, fields): _found(ids[fields], makers[fields], is_mine=owner == firsts[fields].owner)
         for owner, fields in keys
         if fields in ids
     }

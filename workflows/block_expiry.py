@@ -1,13 +1,16 @@
 """Removes a block of ours when nobody wants it any more, or when somebody lifts it."""
 
+import asyncio
 import hashlib
+from contextlib import suppress
 from datetime import datetime
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.policies import ExtendPolicy, PolicyActivities
     from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.model.claims import Claim
     from clawback.model.identity import Actor
@@ -16,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.model.texts import bounded
     from clawback.model.times import parse_time
     from clawback.temporal import names
+    from workflows.options import EXTEND_MARK
     from workflows.steps.expiry import EntryExpiry
     from workflows.steps.orders import require_order, take_order
 
@@ -36,6 +40,7 @@ class BlockExpiryWorkflow(EntryExpiry):
         # Kept, because a later run has a start time of its own.
         made_at = block.made_at or workflow.info().workflow_start_time
         self._block = block.model_copy(update={"made_at": made_at})
+        self._marking = asyncio.Lock()
 
     @workflow.run
     async def run(self, block: ExpiringBlock) -> EndedPolicy:
@@ -67,7 +72,18 @@ class BlockExpiryWorkflow(EntryExpiry):
         self._note(
             RecordKind.BLOCK_EXTENDED, f"{self._uid}/{self._changes}", None, order.actor, detail
         )
+        await self._extend_mark(until)
         return until
+
+    async def _extend_mark(self, until: datetime) -> None:
+        """Write the extension into the entry; without that it holds as long as this workflow."""
+        request = ExtendPolicy(policy=self._block.block.policy, until=until)
+        # One after the other, so that the last one is the latest.
+        async with self._marking:
+            with suppress(ActivityError):
+                await workflow.execute_activity_method(
+                    PolicyActivities.extend_policy, request, **EXTEND_MARK
+                )
 
     @extend.validator
     def _validate_extend(self, signed: SignedOrder) -> None:

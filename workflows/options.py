@@ -160,6 +160,17 @@ EXPIRE: Final[dict[str, Any]] = {
 }
 """Remove something of ours that has expired: safe to repeat, retried for ever."""
 
+EXTEND_MARK: Final[dict[str, Any]] = {
+    "task_queue": names.READ_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=25),
+    "schedule_to_close_timeout": timedelta(minutes=1),
+    "priority": _READING,
+}
+"""Write an extension into the entry. A person waits for it, so it is given up after a minute."""
+
+LONGEST_WAIT: Final = timedelta(days=365)
+"""The longest timer of a workflow that waits for an end, which may be never."""
+
 RECONCILE: Final[dict[str, Any]] = {
     "task_queue": names.READ_QUEUE,
     "start_to_close_timeout": timedelta(minutes=30),

@@ -4,11 +4,14 @@ Several cases may want the same entry, and people may extend it. It stands until
 anybody wanted, and goes when no claim is left. Pure.
 """
 
+from datetime import UTC, datetime
 from typing import Final
 
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
 
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
+"""The end of a claim without one. It is later than all others, so the entry stands for ever."""
 MOST_CLAIMS: Final = 50
 """Claims that are kept one by one; of more, those that end first are kept as one number."""
 

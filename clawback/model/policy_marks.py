@@ -1,8 +1,9 @@
 """The mark on every entry of ours: which case made it, when it ends, and what it was then.
 
 `clawback case/<rule>/<group> expires <time> case-run:<run> by:<installation>/<seal>`, in the
-comments. The seal is a hash over the rest of the mark and the fields of the entry: it shows that
-somebody edited one of them. It is no secret; whoever can write comments can also delete entries.
+comments; after the end, `extended <time>` says until when people have extended it. The seal is a
+hash over the rest of the mark and the fields of the entry: it shows that somebody edited one of
+them. It is no secret; whoever can write comments can also delete entries.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from clawback.model.claims import NEVER, Claim, Claims
 from clawback.model.policies import Resource, normalised_fields
 from clawback.model.times import parse_time
 
@@ -32,6 +34,8 @@ SEALED_FIELDS: Final[Mapping[Resource, tuple[str, ...]]] = {
 }
 """The fields that clawback writes to each list: those of its actions."""
 
+EXTENDED: Final = "person:extended"
+"""The owner of the claim of an extension. Who made it is not in the comments."""
 MAX_COMMENTS: Final = 1024
 """Characters that the API takes (reference §1.6)."""
 
@@ -39,6 +43,7 @@ _SEAL_DIGITS = 12
 _MARK = re.compile(
     r"(?P<body>clawback (?P<case>case/(?P<rule>[^/\s]+)/\S+)"
     r"(?: expires (?P<end>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ))?"
+    r"(?: extended (?P<extended>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ))?"
     r" (?P<owner>case-run:[\w-]{1,64}))"
     r" by:(?P<installation>[A-Za-z0-9_-]{1,100})/(?P<seal>[0-9a-f]{12})",
     re.ASCII,
@@ -47,7 +52,10 @@ _MARK = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class PolicyMark:
-    """What the mark of an entry says. `is_intact`: neither it nor the fields were edited since."""
+    """What the mark of an entry says. `is_intact`: neither it nor the fields were edited since.
+
+    `extended_to` is until when people want it to stand beyond the end of its case.
+    """
 
     case: str
     rule: str
@@ -55,6 +63,17 @@ class PolicyMark:
     installation: str
     expires_at: datetime | None
     is_intact: bool
+    extended_to: datetime | None = None
+
+    @property
+    def claims(self) -> Claims:
+        """What the case that made it and whoever extended it want."""
+        end = NEVER if self.expires_at is None else self.expires_at
+        made = Claim(owner=self.owner, expires_at=end, rule=self.rule, case=self.case)
+        claims = Claims(kept=(made,))
+        if self.extended_to is None:
+            return claims
+        return claims.plus(Claim(owner=EXTENDED, expires_at=self.extended_to, by="an extension"))
 
 
 def seal_comments(
@@ -72,7 +91,7 @@ def read_mark(resource: Resource, record: object) -> PolicyMark | None:
         return None
 
     seal = _seal(found["body"], resource, fields_of(resource, record))
-    expires_at = parse_time(found["end"])
+    expires_at, extended_to = parse_time(found["end"]), parse_time(found["extended"])
     return PolicyMark(
         case=found["case"],
         rule=found["rule"],
@@ -80,8 +99,31 @@ def read_mark(resource: Resource, record: object) -> PolicyMark | None:
         installation=found["installation"],
         expires_at=expires_at,
         # A time that does not exist was not written by us.
-        is_intact=seal == found["seal"] and (expires_at is not None or found["end"] is None),
+        is_intact=seal == found["seal"]
+        and (expires_at is not None or found["end"] is None)
+        and (extended_to is not None or found["extended"] is None),
+        extended_to=extended_to,
     )
+
+
+def extend_mark(resource: Resource, record: object, until: datetime) -> str | None:
+    """Write into the comments of an entry until when it is extended; keep what others wrote.
+
+    None where that has no place: the entry has no mark, somebody has edited it, the mark says so
+    already, or the comments would be too long.
+    """
+    mark, comments = read_mark(resource, record), getattr(record, "comments", None) or ""
+    found = _MARK.search(comments)
+    if mark is None or found is None or not mark.is_intact:
+        return None
+    if mark.extended_to is not None and mark.extended_to >= until:
+        return None
+
+    end = f" expires {found['end']}" if found["end"] else ""
+    body = f"clawback {mark.case}{end} extended {until:%FT%TZ} {mark.owner}"
+    sealed = seal_comments(body, resource, fields_of(resource, record), mark.installation)
+    extended = comments[: found.start()] + sealed + comments[found.end() :]
+    return extended if sealed != body and len(extended) <= MAX_COMMENTS else None
 
 
 def fields_of(resource: Resource, record: object) -> dict[str, str | bool]:

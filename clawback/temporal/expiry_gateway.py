@@ -49,10 +49,10 @@ class ExpiryGateway:
             known[resource].add(id_)
         return known
 
-    async def adopt(self, policy: OwnedPolicy, claim: Claim) -> bool:
+    async def adopt(self, policy: OwnedPolicy, claims: Claims) -> bool:
         """Start the workflow that removes an entry when it ends; False if one runs already.
 
-        `claim` is that of the case which made the entry.
+        `claims` are what its mark says: among them is that of the case which made the entry.
 
         Raises:
             RPCError: the server does not answer.
@@ -60,18 +60,18 @@ class ExpiryGateway:
         """
         try:
             if policy.resource is Resource.BLOCK_SENDERS:
-                await self._adopt_block(policy, claim)
+                await self._adopt_block(policy, claims)
             else:
-                await self._adopt_policy(policy, claim)
+                await self._adopt_policy(policy, claims)
         except WorkflowAlreadyStartedError:
             return False
         return True
 
-    async def claim(self, policy: OwnedPolicy, maker: Claim, claim: Claim) -> bool:
+    async def claim(self, policy: OwnedPolicy, known: Claims, claim: Claim) -> bool:
         """Add a claim to an entry that another case made; False if the entry is being removed.
 
-        If no workflow waits for the end of the entry yet, one is started with the claim of its
-        maker.
+        If no workflow waits for the end of the entry yet, one is started with the claims
+        that its mark names.
 
         Raises:
             RPCError: the server does not answer.
@@ -83,7 +83,7 @@ class ExpiryGateway:
             try:
                 await update_workflow(handle, names.CLAIM, [claim], type(None))
             except NoSuchWorkflow:
-                await self.adopt(policy, maker)
+                await self.adopt(policy, known)
             except UpdateRefused:
                 return False
             else:
@@ -119,14 +119,14 @@ class ExpiryGateway:
         except (NoSuchWorkflow, UpdateRefused):
             return  # it has ended meanwhile
 
-    async def _adopt_block(self, policy: OwnedPolicy, claim: Claim) -> None:
+    async def _adopt_block(self, policy: OwnedPolicy, claims: Claims) -> None:
+        claim = _made_by(policy, claims)
         block = OwnedBlock(
             id=policy.id,
             owner=policy.owner,
             pattern=str(policy.fields["pattern"]),
             kind=PatternKind(str(policy.fields["pattern_type"]).lower()),
         )
-        claims = Claims(kept=(claim,))
         expiring = ExpiringBlock(block=block, claims=claims, rule=claim.rule, case=claim.case)
         await self._client.start_workflow(
             names.BLOCK_EXPIRY,
@@ -137,13 +137,14 @@ class ExpiryGateway:
             static_summary=f"removes an adopted block of {claim.rule}",
         )
 
-    async def _adopt_policy(self, policy: OwnedPolicy, claim: Claim) -> None:
+    async def _adopt_policy(self, policy: OwnedPolicy, claims: Claims) -> None:
+        claim = _made_by(policy, claims)
         await self._client.start_workflow(
             names.POLICY_EXPIRY,
             ExpiringPolicy(
                 policy=policy,
                 action=ACTION_OF[policy.resource],
-                claims=Claims(kept=(claim,)),
+                claims=claims,
                 rule=claim.rule,
                 case=claim.case,
             ),
@@ -154,6 +155,10 @@ class ExpiryGateway:
 
     def _handle(self, resource: Resource, id_: str) -> WorkflowHandle[object, object]:
         return self._client.get_workflow_handle(_workflow_id(resource, id_))
+
+
+def _made_by(policy: OwnedPolicy, claims: Claims) -> Claim:
+    return next(claim for claim in claims.kept if claim.owner == policy.owner)
 
 
 def _workflow_id(resource: Resource, id_: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from temporalio.client import Client
 
 from clawback.cloudflare import EmailSecurity, Share, errors, pages
-from clawback.model.claims import Claim
+from clawback.model.claims import Claims
 from clawback.model.identity import Actor
 from clawback.model.policies import OwnedPolicy, Resource
 from clawback.model.policy_marks import PolicyMark, fields_of, read_mark
@@ -55,6 +55,7 @@ class FoundEntry:
     shown: ReconciledPolicy
     policy: OwnedPolicy
     content: str = ""
+    claims: Claims = field(default_factory=Claims)
 
     def become(self, state: PolicyState) -> "FoundEntry":
         """Return the same in another state."""
@@ -139,10 +140,7 @@ class Reconciler:
         shown = entry.shown
         if shown.expires_at is None:
             return entry
-        claim = Claim(
-            owner=entry.policy.owner, expires_at=shown.expires_at, rule=shown.rule, case=shown.case
-        )
-        is_new = await self._expiries.adopt(entry.policy, claim)
+        is_new = await self._expiries.adopt(entry.policy, entry.claims)
         return entry if is_new else entry.become(PolicyState.KNOWN)
 
     async def _compare_list(
@@ -192,12 +190,13 @@ def _describe(
             label=bounded(str(fields.get("pattern") or fields.get("email")), _LONGEST_LABEL),
             rule=mark.rule if mark else "",
             case=mark.case if mark else "",
-            expires_at=mark.expires_at if mark else None,
+            expires_at=mark.extended_to or mark.expires_at if mark else None,
         ),
         OwnedPolicy(
             id=record.id, resource=resource, owner=mark.owner if mark else "", fields=fields
         ),
         hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16],
+        mark.claims if mark else Claims(),
     )
 
 

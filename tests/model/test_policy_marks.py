@@ -1,7 +1,7 @@
 """The mark on entries of ours: read back as written, and broken by any edit."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from clawback.actions.policy import PolicyAction
 from clawback.actions.registry import ACTIONS
+from clawback.model.claims import NEVER, Claim
 from clawback.model.policies import Resource
 from clawback.model.policy_marks import (
+    EXTENDED,
     MAX_COMMENTS,
     SEALED_FIELDS,
     PolicyMark,
+    extend_mark,
     fields_of,
     read_mark,
     seal_comments,
@@ -23,6 +26,7 @@ from clawback.model.policy_marks import (
 from clawback.model.reconciliation import PolicyState, find_gone, judge_entry
 
 END = datetime(2026, 12, 31, 12, tzinfo=UTC)
+LATER = END + timedelta(days=7)
 MADE = "clawback case/block_bec/0123abcd expires 2026-12-31T12:00:00Z case-run:11-22"
 MARK = PolicyMark(
     "case/block_bec/0123abcd", "block_bec", "case-run:11-22", "soc", END, is_intact=True
@@ -50,6 +54,43 @@ def test_a_mark_is_read_back_as_it_was_written(data: st.DataObject, resource: Re
     assert read_mark(resource, entry) == MARK
     entry.comments = f"Ana: keep until the audit. {entry.comments} (see T-12)"
     assert read_mark(resource, entry) == MARK
+
+
+@given(st.data(), resources)
+def test_an_extension_is_read_back_as_a_claim_of_its_own(
+    data: st.DataObject, resource: Resource
+) -> None:
+    """What people wrote around it stays, and so does the end that the case wanted."""
+    entry = record(resource, data.draw(fields(resource)))
+    entry.comments = f"Ana: keep. {entry.comments} (see T-12)"
+    for until in (LATER, LATER + timedelta(days=1)):
+        entry.comments = extend_mark(resource, entry, until)
+        assert read_mark(resource, entry) == replace(MARK, extended_to=until)
+        assert (entry.comments[:10], entry.comments[-11:]) == ("Ana: keep.", " (see T-12)")
+        assert extend_mark(resource, entry, until) is None
+
+    mark = read_mark(resource, entry)
+    assert mark is not None
+    assert mark.claims.end == LATER + timedelta(days=1)
+    assert mark.claims.without(MARK.owner).end == mark.claims.end
+    assert mark.claims.without(EXTENDED).end == END
+
+
+def test_what_people_have_edited_is_not_extended() -> None:
+    """Nor what has no mark, or no room for it."""
+    entry = record(Resource.BLOCK_SENDERS, {"pattern": "a@b.test"})
+    entry.pattern = "*"
+    assert extend_mark(Resource.BLOCK_SENDERS, entry, LATER) is None
+    assert extend_mark(Resource.BLOCK_SENDERS, SimpleNamespace(comments="by hand"), LATER) is None
+    full = record(Resource.BLOCK_SENDERS, {"pattern": "a@b.test"})
+    full.comments = full.comments.rjust(MAX_COMMENTS)
+    assert extend_mark(Resource.BLOCK_SENDERS, full, LATER) is None
+
+
+def test_an_entry_without_an_end_is_claimed_for_ever() -> None:
+    """No other claim ends it sooner."""
+    permanent = replace(MARK, expires_at=None)
+    assert permanent.claims.plus(Claim(owner="case-run:3", expires_at=END)).end == NEVER
 
 
 @given(st.data(), resources)

@@ -27,7 +27,7 @@ from clawback.cases.state import Campaign
 from clawback.cases.undo_judgement import UndoHold
 from clawback.cases.undo_plan import UndoScope
 from clawback.model.addresses import PatternKind
-from clawback.model.claims import Claim
+from clawback.model.claims import Claim, Claims
 from clawback.model.events import EventKind
 from clawback.model.identity import OURSELVES
 from clawback.model.messages import Destination, Disposition
@@ -366,7 +366,7 @@ async def policy_lifted(deployment: Deployment) -> str:
     expiries = ExpiryGateway(deployment.client)
     end = datetime.now(UTC) + timedelta(days=1)
     claim = Claim(owner=policy.owner, expires_at=end, rule="r", case="case/r/0")
-    await expiries.adopt(policy, claim)
+    await expiries.adopt(policy, Claims(kept=(claim,)))
     await expiries.close(policy.resource, policy.id, OURSELVES, "it is gone")
     id_ = names.expiry_id(f"{policy.resource}/{policy.id}")
     await deployment.client.get_workflow_handle(id_).result()

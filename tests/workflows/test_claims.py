@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from clawback.actions import AllowSender, BlockSender
+from clawback.actions import AllowSender, BlockSender, ProtectIdentity
 from clawback.cases import CasePlan, CaseState, CaseTiming
 from clawback.cases.undo_plan import UndoScope
 from clawback.model.audit_record import RecordKind
@@ -127,6 +127,26 @@ async def test_a_person_who_extends_a_block_claims_it(temporal: Client, tmp_path
         found = await claimed(deployment, 1)
         assert [one.label for one in found.claims.kept] == ["ana"]
         assert await blocks.lift(found.id, person("ben"), "a partner") is Removal.REMOVED
+
+
+async def test_an_entry_without_an_end_stands_until_nobody_wants_it(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """Undo of the case that made it leaves it to the other, for which it has no end either."""
+    lines = list(outbreak(1))
+    action = ProtectIdentity(display_name="Ana Boss", email="ana@corp.example")
+    plans = [
+        CasePlan(rule=rule, version="v", mode=Mode.ENFORCE, group={"a": "b"}, actions=(action,))
+        for rule in ("one", "two")
+    ]
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        for plan in plans:
+            await deployment.signal_case(plan, *map(match_of, lines))
+            assert await deployment.settled(plan.case_id) == {"ana@corp.example": "created"}
+        for plan in plans:
+            assert removed(deployment) == []
+            await undo(deployment, UndoScope(actor=person("ana")), case=plan.case_id)
+        assert len(removed(deployment)) == 1
 
 
 async def test_what_people_made_is_not_claimed(temporal: Client, tmp_path: Path) -> None:

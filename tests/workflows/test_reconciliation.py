@@ -91,10 +91,15 @@ async def found_by_doctor(temporal: Client, text: str) -> CheckStatus:
 
 
 async def test_a_lost_state_finds_its_blocks_again(temporal: Client, tmp_path: Path) -> None:
-    """On a new database, the block of a case ends as its mark says, and is listed again."""
+    """On a new database, the block of a case ends as its mark says, and is listed again.
+
+    The mark also says until when somebody has extended it.
+    """
     simulator = simulated([])
     async with deployed(temporal, simulator, tmp_path / "old") as deployment:
         block = await blocked(deployment)
+        extended = block.expires_at + timedelta(days=9)
+        await BlockGateway(temporal).extend(block.id, extended, person("ana"))
 
     async with (
         await WorkflowEnvironment.start_local(**server_options()) as anew,
@@ -109,7 +114,9 @@ async def test_a_lost_state_finds_its_blocks_again(temporal: Client, tmp_path: P
         await until_known(deployment, Resource.BLOCK_SENDERS, block.id)
         (adopted,) = await standing(deployment)
         assert (adopted.block, adopted.rule, adopted.case) == (block.block, block.rule, block.case)
-        assert abs(adopted.expires_at - block.expires_at) < timedelta(seconds=1)
+        ends = [one.expires_at for one in adopted.claims.kept]
+        differences = [a - b for a, b in zip(ends, (extended, block.expires_at), strict=True)]
+        assert all(abs(one) < timedelta(seconds=1) for one in differences)
         (record,) = recorded(deployment, RecordKind.POLICY_ADOPTED)
         assert (record.target, record.actor) == (block.id, "ana")
         assert str(record.detail).endswith("· restored")

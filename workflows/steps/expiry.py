@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.model.orders import Order, OrderLog, SignedOrder, Verb
     from clawback.model.policies import EndedPolicy, OwnedPolicy
     from clawback.temporal import names
-    from workflows.options import EXPIRE, WITHDRAWAL_PAUSE
+    from workflows.options import EXPIRE, LONGEST_WAIT, WITHDRAWAL_PAUSE
     from workflows.steps.audit import write_records
     from workflows.steps.orders import require_order, take_order
 
@@ -139,7 +139,7 @@ class EntryExpiry:
         with suppress(asyncio.TimeoutError):
             await workflow.wait_condition(
                 lambda: bool(self._unwritten) or self._is_over or self._changes != changes,
-                timeout=left,
+                timeout=min(left, LONGEST_WAIT),
                 timeout_summary=f"until the {self.noun} ends",
             )
 

@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from clawback.actions import BlockSender, PolicyAction
     from clawback.actions.outcomes import ALREADY_THERE, UNKNOWN, failed
-    from clawback.model.claims import Claim, Claims
+    from clawback.model.claims import NEVER, Claim, Claims
     from clawback.model.messages import Target
     from clawback.model.policies import ExpiringBlock, ExpiringPolicy, OwnedBlock, OwnedPolicy
     from clawback.temporal import names
@@ -104,7 +104,7 @@ async def _create(
     request = CreatePolicy(
         action=action, owner=context.owner, comments=comments, authority=context.authority
     )
-    claim = _claim(context, expires_at) if expires_at else None
+    claim = _claim(context, expires_at or NEVER)
     found = await _create_once(request, claim, context)
     if found is None:
         return {}
@@ -118,7 +118,7 @@ async def _create(
 
 
 async def _create_once(
-    request: CreatePolicy, claim: Claim | None, context: StepContext
+    request: CreatePolicy, claim: Claim, context: StepContext
 ) -> FoundPolicy | str | None:
     """Search before every attempt. Give our entry, or the outcome if there is none of ours.
 
@@ -134,7 +134,7 @@ async def _create_once(
 
         if found.is_mine:
             return found
-        if found.maker is None or claim is None or claimed >= MOST_CLAIM_ATTEMPTS:
+        if not found.owner or claimed >= MOST_CLAIM_ATTEMPTS:
             return ALREADY_THERE
         claimed += 1
         if (outcome := await _claim_entry(request, found, claim, attempts)) is not None:
