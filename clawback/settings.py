@@ -281,6 +281,11 @@ class Settings(BaseSettings):
     identity_operators: Words = Field(
         default=(), description="Values that mean operator: also resume, confirm rules, poll"
     )
+    identity_ui_audience: str | None = Field(
+        default=None,
+        description="Audience of the access tokens that the Temporal UI passes to the codec "
+        "server; default the id of the client",
+    )
     identity_access_team: Annotated[str, AfterValidator(require_https)] | None = Field(
         default=None,
         description="URL of a team of Cloudflare Access, such as "

@@ -9,7 +9,10 @@ from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.interrupts import run_interruptible
 from clawback.cli.output import print_text
 from clawback.codec import CodecServer, split_address, ui_origins
-from clawback.codec.sign_in import Links
+from clawback.codec.sign_in import Links, build_gate
+from clawback.identity.bearer import BearerTokens
+from clawback.identity.configuration import bearer_tokens
+from clawback.identity.errors import IdentityError
 from clawback.settings import Settings, load_settings
 from clawback.temporal.client import chosen_namespace, read_keys
 from clawback.temporal.key_ring import KeyRing, PayloadKeyError
@@ -26,8 +29,8 @@ def codec(
 ) -> int:
     """Serve the Temporal UI with decrypted payloads until Ctrl-C.
 
-    They are shown to your own user of this machine, and to browsers that opened a link. `up` runs
-    it for its own server.
+    They are shown to people whose token the UI passes, if an identity provider is set, to your own
+    user of this machine, and to browsers that opened a link. `up` runs it for its own server.
     """
     settings = load_settings()
     keys = _require_keys(settings)
@@ -36,7 +39,8 @@ def codec(
         print_text(f"http://{settings.codec}/sign-in?link={Links(keys).create()}")
         return ExitCode.OK
 
-    server = CodecServer(keys, ui_origins(settings), chosen_namespace())
+    gate = build_gate(keys, _read_tokens(settings))
+    server = CodecServer(keys, ui_origins(settings), chosen_namespace(), gate)
     try:
         asyncio.run(run_interruptible(_serve(server, host, port), _STOP_TIMEOUT))
     except asyncio.CancelledError:
@@ -51,6 +55,13 @@ async def _serve(server: CodecServer, host: str, port: int) -> None:
     async with server.serve(host, port) as url:
         print_text(f"codec server at {url}; `clawback codec --link` signs another browser in")
         await asyncio.Event().wait()
+
+
+def _read_tokens(settings: Settings) -> BearerTokens | None:
+    try:
+        return bearer_tokens(settings)
+    except IdentityError as error:
+        raise Failure(str(error), ExitCode.USAGE) from error
 
 
 def _require_keys(settings: Settings) -> KeyRing:

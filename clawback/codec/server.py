@@ -20,7 +20,7 @@ from starlette.routing import Route
 from temporalio.converter import PayloadCodec
 
 from clawback.codec.display import TOO_LARGE, RequestRefused, decode_body
-from clawback.codec.sign_in import COOKIE, SESSION_SECONDS, Gate, Links, build_gate
+from clawback.codec.sign_in import COOKIE, SESSION_SECONDS, Gate, build_gate
 from clawback.settings import Settings
 from clawback.temporal.data_converter import EncryptingCodec
 from clawback.temporal.key_ring import KeyRing
@@ -36,7 +36,7 @@ _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    "Vary": "Origin, Cookie",
+    "Vary": "Origin, Cookie, Authorization",
 }
 
 
@@ -60,8 +60,8 @@ class CodecServer:
     def __init__(
         self, keys: KeyRing, origins: frozenset[str], namespace: str, gate: Gate | None = None
     ) -> None:
-        self.links = Links(keys)
-        self._gate = gate or build_gate(self.links)
+        self._gate = gate or build_gate(keys)
+        self.links = self._gate.links
         # Of other namespaces the key ring may have keys, too; their people are others.
         self._namespace = namespace
         self._codec: PayloadCodec = EncryptingCodec(keys, accepts_plaintext=True)
@@ -107,9 +107,11 @@ class CodecServer:
         finally:
             server.should_exit = True
             await serving
+            await self._gate.close()
 
     async def _index(self, request: Request) -> Response:
-        known = "You are signed in." if self._gate.is_signed_in(request) else "You are not."
+        is_known = await self._gate.find_refusal(request) is None
+        known = "You are signed in." if is_known else "You are not."
         text = f"Codec server of clawback, for the Temporal UI. {known}\n"
         return PlainTextResponse(text, headers=_HEADERS)
 
@@ -119,7 +121,7 @@ class CodecServer:
             self._check_origin(request)
             if request.method == "OPTIONS":
                 return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
-            self._check_request(request)
+            await self._check_request(request)
             shown = await decode_body(self._codec, await _read_body(request))
         except RequestRefused as refused:
             return PlainTextResponse(refused.text, refused.status, headers)
@@ -131,10 +133,9 @@ class CodecServer:
         if origin is not None and origin.lower() not in self._origins:
             raise RequestRefused(HTTPStatus.FORBIDDEN, "this origin is not the Temporal UI")
 
-    def _check_request(self, request: Request) -> None:
-        if not self._gate.is_signed_in(request):
-            text = "sign in first: `clawback codec --link` prints a link"
-            raise RequestRefused(HTTPStatus.UNAUTHORIZED, text)
+    async def _check_request(self, request: Request) -> None:
+        if (refusal := await self._gate.find_refusal(request)) is not None:
+            raise RequestRefused(HTTPStatus.UNAUTHORIZED, refusal)
         if request.headers.get("x-namespace", self._namespace) != self._namespace:
             text = "this codec server is of another namespace"
             raise RequestRefused(HTTPStatus.FORBIDDEN, text)

@@ -1,7 +1,6 @@
-"""Who may read payloads: the user of this installation, and whoever opened a sign-in link.
+"""Who may read payloads: who signed in, the user of this installation, who opened a sign-in link.
 
-`Gate` is the one place that decides. A source of identity, such as a provider of OpenID Connect or
-Cloudflare Access, joins it as another `Method`, before these two.
+`Gate` is the one place that decides.
 """
 
 import hmac
@@ -10,12 +9,16 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.requests import Request
 
 from clawback.codec.peers import Address, find_user
+from clawback.identity.errors import IdentityError
 from clawback.temporal.key_ring import KeyRing
+
+if TYPE_CHECKING:
+    from clawback.identity.bearer import BearerTokens
 
 COOKIE = "clawback-codec"
 LINK_SECONDS = 300
@@ -33,14 +36,39 @@ class Method(Protocol):
 
 @dataclass(frozen=True)
 class Gate:
-    """Asks each way to sign in, in order. The first that knows decides; nobody is let in else."""
+    """Asks each way to sign in, in order. The first that knows decides; nobody is let in else.
+
+    Where there is an identity provider, the `tokens` that the Temporal UI passes come first.
+    """
 
     methods: Sequence[Method]
+    links: "Links"
+    tokens: "BearerTokens | None" = None
 
-    def is_signed_in(self, request: Request) -> bool:
-        """Whether a request may read payloads."""
+    async def find_refusal(self, request: Request) -> str | None:
+        """Say why a request may not read payloads; None if it may."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if self.tokens is not None and scheme.lower() == "bearer":
+            return await _refuse_token(self.tokens, token.strip())
+
         answers = (method.is_signed_in(request) for method in self.methods)
-        return next((answer for answer in answers if answer is not None), False)
+        is_known = next((answer for answer in answers if answer is not None), False)
+        return None if is_known else "sign in first: `clawback codec --link` prints a link"
+
+    async def close(self) -> None:
+        """Close the connections to the identity provider."""
+        if self.tokens is not None:
+            await self.tokens.close()
+
+
+async def _refuse_token(tokens: "BearerTokens", token: str) -> str | None:
+    try:
+        identity = await tokens.identify(token)
+    except IdentityError as error:
+        return f"the token of the Temporal UI does not count: {error}"
+    if not identity.roles:
+        return f"{identity.label} has no role here: see CLAWBACK_IDENTITY_VIEWERS"
+    return None
 
 
 @dataclass(frozen=True)
@@ -112,9 +140,10 @@ class Links:
         return text if any(hmac.compare_digest(given, one) for one in ours) else None
 
 
-def build_gate(links: Links) -> Gate:
-    """Build the gate of this installation: its user, then links."""
-    return Gate((LocalUser(os.geteuid()), links))
+def build_gate(keys: KeyRing, tokens: "BearerTokens | None" = None) -> Gate:
+    """Build the gate of this installation: tokens of a provider, its user, then links."""
+    links = Links(keys)
+    return Gate((LocalUser(os.geteuid()), links), links, tokens)
 
 
 def _seal(key: bytes, purpose: str, text: str) -> str:

@@ -3,6 +3,7 @@
 import httpx
 
 from clawback.identity.access import AccessVerifier
+from clawback.identity.bearer import BearerTokens
 from clawback.identity.errors import IdentityError
 from clawback.identity.oidc import ClientSettings
 from clawback.identity.role_mapping import RoleMapping
@@ -45,6 +46,19 @@ def client_settings(settings: Settings) -> ClientSettings:
         scopes=settings.identity_scopes,
         mapping=role_mapping(settings),
     )
+
+
+def bearer_tokens(settings: Settings) -> BearerTokens | None:
+    """Return what verifies the tokens that the Temporal UI passes; None without a provider.
+
+    Raises:
+        IdentityError: the client has no id, or its secret cannot be read.
+
+    """
+    if settings.identity_issuer is None:
+        return None
+    client = client_settings(settings)
+    return BearerTokens(client, settings.identity_ui_audience or client.client_id)
 
 
 def access_verifier(http: httpx.AsyncClient, settings: Settings) -> AccessVerifier:

@@ -19,13 +19,18 @@ _ASYMMETRIC: Final = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384")
 
 @dataclass(frozen=True)
 class TokenVerifier:
-    """What a token must say. `algorithms` are pinned: never `none`, never one with a secret."""
+    """What a token must say. `algorithms` are pinned: never `none`, never one with a secret.
+
+    With `checks_party` it must have been issued to the audience itself, as an ID token is (OpenID
+    Connect Core 1.0 §2).
+    """
 
     keys: SigningKeys
     issuer: str
     audience: str
     algorithms: Collection[str] = _ASYMMETRIC
     clock: Callable[[], float] = time.time
+    checks_party: bool = True
 
     async def verify(self, token: str) -> Mapping[str, Any]:
         """Return the claims of a token.
@@ -54,6 +59,10 @@ class TokenVerifier:
             sub={"essential": True},
         ).validate(claims)
 
+        if self.checks_party:
+            self._check_party(claims)
+
+    def _check_party(self, claims: Mapping[str, Any]) -> None:
         audiences = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
         party = claims.get("azp")
         if (len(audiences) > 1 or party is not None) and party not in {None, self.audience}:

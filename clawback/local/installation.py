@@ -9,6 +9,8 @@ from temporalio.envconfig import ClientConfigProfile
 
 from clawback.app_files import describe_rules
 from clawback.codec import CodecServer, split_address, ui_origins
+from clawback.codec.sign_in import build_gate
+from clawback.identity.errors import IdentityError
 from clawback.local.child_process import ChildProcess
 from clawback.local.preflight import RequiredPort
 from clawback.local.processes import (
@@ -74,7 +76,14 @@ class Installation:
         """What shows payloads in the web interface of the embedded server, if it has keys."""
         if self.temporal is None or (keys := read_keys(self.settings)) is None:
             return None
-        return CodecServer(keys, ui_origins(self.settings), chosen_namespace())
+        # It imports what verifies tokens, and most commands need no codec server.
+        from clawback.identity.configuration import bearer_tokens  # noqa: PLC0415 - see above
+
+        try:
+            gate = build_gate(keys, bearer_tokens(self.settings))
+        except IdentityError as error:
+            raise SettingsError(str(error)) from error
+        return CodecServer(keys, ui_origins(self.settings), chosen_namespace(), gate)
 
     @property
     def own_ui(self) -> str:

@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -20,20 +22,27 @@ from clawback.codec.display import MAX_SHOWN
 from clawback.codec.peers import Address, _encode, find_user
 from clawback.codec.server import MAX_BODY
 from clawback.codec.sign_in import Gate, Links, LocalUser
+from clawback.identity.bearer import BearerTokens
+from clawback.identity.exchange import open_http
+from clawback.identity.oidc import ClientSettings, OidcProvider
+from clawback.identity.role_mapping import RoleMapping
+from clawback.model.identity import Role
 from clawback.temporal.data_converter import data_converter
 from clawback.temporal.key_ring import Key, KeyRing
+from tests.identity.providers import CLIENT, local_provider, mock_provider
 
 UI = "http://127.0.0.1:8233"
 KEYS = KeyRing([Key.generate()])
 
 
-def gate_for(user: int | None, links: Links) -> Gate:
+def gate_for(user: int | None, tokens: BearerTokens | None = None) -> Gate:
     """A gate that meets connections of this user; None is one that nobody knows."""
 
     def find(_client: Address, _server: Address) -> int | None:
         return user
 
-    return Gate((LocalUser(os.geteuid(), find), links))
+    links = Links(KEYS)
+    return Gate((LocalUser(os.geteuid(), find), links), links, tokens)
 
 
 @pytest.fixture
@@ -41,7 +50,7 @@ async def url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """A running codec server; an indirect parameter is the user that it meets."""
     server = CodecServer(KEYS, frozenset({UI}), "prod")
     if hasattr(request, "param"):
-        server = CodecServer(KEYS, frozenset({UI}), "prod", gate_for(request.param, server.links))
+        server = CodecServer(KEYS, frozenset({UI}), "prod", gate_for(request.param))
     async with server.serve("127.0.0.1", 0) as address:
         yield address
 
@@ -101,6 +110,73 @@ async def test_nobody_else_is_shown_anything(url: str) -> None:
         response = await ask(url, await encoded("secret"), cookie=cookie)
         assert response.status_code == 401
         assert "secret" not in response.text
+
+
+@asynccontextmanager
+async def with_tokens(issuer: str, user: int | None = None) -> AsyncIterator[str]:
+    """A codec server of an installation with an identity provider, which meets this user."""
+    mapping = RoleMapping(groups={Role.VIEWER: ("soc",)})
+    tokens = BearerTokens(ClientSettings(issuer, CLIENT, mapping=mapping), CLIENT)
+    server = CodecServer(KEYS, frozenset({UI}), "prod", gate_for(user, tokens))
+    async with server.serve("127.0.0.1", 0) as address:
+        yield address
+
+
+async def test_people_who_signed_in_are_shown_payloads() -> None:
+    """The Temporal UI passes a token of oidc-provider-mock, from wherever they are."""
+    process, issuer = await mock_provider()
+    try:
+        async with open_http() as http, with_tokens(issuer) as url:
+            client = ClientSettings(issuer, CLIENT, client_secret="not-checked")
+            provider = await OidcProvider.discover(http, client)
+            begun = provider.begin_sign_in("http://127.0.0.1:8233/auth/sso/callback")
+            answer = await http.post(begun.url, data={"sub": "ana"})
+            back = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+            _, tokens = await provider.finish_sign_in(begun, back["state"], back["code"])
+
+            value = await encoded("secret")
+            signed_in = await ask(url, value, authorization=f"Bearer {tokens.id_token}")
+            assert shown(signed_in) == ["secret"]
+            assert (await ask(url, value)).status_code == 401
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({}, None),
+        ({"aud": ["other", CLIENT], "azp": "temporal-ui"}, None),
+        ({"aud": "other"}, "is refused"),
+        ({"iss": "https://elsewhere.test"}, "is refused"),
+        ({"exp": 1}, "is refused"),
+        ({"groups": ["guests"]}, "ana@corp.example has no role here"),
+    ],
+)
+async def test_a_token_must_be_for_us_and_give_a_role(
+    claims: dict[str, Any], reason: str | None
+) -> None:
+    """It decides alone: a person without a role is refused as the user of this machine, too."""
+    with local_provider() as provider:
+        async with with_tokens(provider.url, os.geteuid()) as url:
+            token = provider.token(**claims)
+            response = await ask(url, await encoded("x"), authorization=f"Bearer {token}")
+    assert response.status_code == (200 if reason is None else 401)
+    assert reason is None or reason in response.text
+
+
+async def test_a_provider_that_is_down_lets_nobody_in() -> None:
+    """It is not asked again for every token; without one, the user of this machine is known."""
+    with local_provider() as provider:
+        provider.is_down = True
+        async with with_tokens(provider.url, os.geteuid()) as url:
+            value = await encoded("x")
+            for _ in range(3):
+                response = await ask(url, value, authorization="Bearer x")
+                assert response.status_code == 401
+            assert shown(await ask(url, value)) == ["x"]
+        assert len(provider.requests) == 1
 
 
 @pytest.mark.parametrize("url", [None], indirect=True)
