@@ -6,11 +6,11 @@ the case closes goes out then.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from clawback.actions import NotificationAction, Occasion
+from clawback.actions import Action, NotificationAction, Occasion
 from clawback.actions.outcomes import TOOK_EFFECT
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.state import (
@@ -206,6 +206,11 @@ def _digest_at(done: list[Delivery]) -> datetime:
     return done[-1].at + FIRST_DIGEST * (1 << min(len(done) - 1, _MAX_DOUBLINGS))
 
 
+def _describe_elsewhere(action: Action, outcomes: Mapping[str, str], snapshot: CaseSnapshot) -> str:
+    elsewhere = "; ".join(action.describe_elsewhere(snapshot.touched(outcomes)))
+    return f" ({elsewhere})" if elsewhere else ""
+
+
 def _build_context(
     plan: CasePlan,
     snapshot: CaseSnapshot,
@@ -217,7 +222,10 @@ def _build_context(
     decision = snapshot.decision
     denied_by = (decision.actor.label,) if decision and not decision.approved else ()
     actions = tuple(
-        ActionSummary(action=described, outcomes=dict(Counter(outcomes.values())))
+        ActionSummary(
+            action=described + _describe_elsewhere(plan.all_actions[index], outcomes, snapshot),
+            outcomes=dict(Counter(outcomes.values())),
+        )
         for index, (described, outcomes) in enumerate(
             zip(plan.descriptions, snapshot.outcomes, strict=False)
         )

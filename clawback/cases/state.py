@@ -1,6 +1,7 @@
 """The states of a case, the steps it asks for, and the snapshot it carries from run to run."""
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 from pydantic import Field
 
 from clawback.actions import Action, BudgetKind, Notification, Occasion
+from clawback.actions.outcomes import TOOK_EFFECT
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.part_index import SavedIndex
 from clawback.cases.plan import GIVE_BACK_NAME, MOVE_WHILE_HELD, CasePlan, Match
@@ -258,6 +260,12 @@ class CaseSnapshot(Payload):
     def target(self, message: str) -> Target | None:
         """The message of an id, from a match or a search."""
         return self.targets.get(message) or self.all_targets.get(message)
+
+    def touched(self, outcomes: Mapping[str, str]) -> Iterator[Target]:
+        """The messages on which an action took effect, by its outcomes."""
+        for message, outcome in outcomes.items():
+            if outcome in TOOK_EFFECT and (target := self.target(message)) is not None:
+                yield target
 
 
 class Proposal(Payload):

@@ -25,6 +25,7 @@ from clawback.cases.undo_plan import UndoBasis, UndoScope, plan_undo
 from clawback.model.audit_record import RecordKind
 from clawback.model.messages import Destination, Target
 from clawback.model.mode import Mode
+from clawback.model.providers import Provider
 from tests.people import person
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -90,6 +91,18 @@ def test_a_case_notifies_after_its_actions() -> None:
     )
     assert one.context.actions[0].outcomes == {"failed:not_found": 1, "already_there": 1}
     assert start_due(case) == []
+
+
+def test_a_notification_says_which_folder_was_used() -> None:
+    """Where the provider of a mailbox lacks the folder of the rule."""
+    case = open_case(actions=(Move(destination=Destination.RECOVERABLE),))
+    targets = (Target(id="m0", at=NOW, provider=Provider.GOOGLE),)
+    case.add_match(match(0, targets=targets), NOW)
+    settle(case)
+    ((action,),) = (step.context.actions for step in start_due(case))
+    assert action.action.startswith(
+        "move to RecoverableItemsDeletions (DeletedItems for 1 message: Google Workspace has no"
+    )
 
 
 def test_late_arrivals_are_acted_on_at_once_and_reported_in_digests() -> None:

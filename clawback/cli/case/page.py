@@ -272,8 +272,7 @@ def _outcome_lines(
         ", ".join(f"{count:,} {outcome}" for outcome, count in counted.most_common())
         or "nothing yet"
     )
-    touched = (memory.target(one) for one, outcome in outcomes.items() if outcome in TOOK_EFFECT)
-    yield from action.describe_elsewhere(target for target in touched if target is not None)
+    yield from action.describe_elsewhere(memory.touched(outcomes))
     for subject, outcome in list(outcomes.items())[:SHOWN]:
         target = memory.target(subject)
         whom = (
