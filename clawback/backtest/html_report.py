@@ -34,6 +34,7 @@ _RULE_COLUMNS = (
     "messages",
     "actions",
     "refused",
+    "held",
     "busiest window",
 )
 _TEMPLATES = Environment(
@@ -200,6 +201,7 @@ def _rule_row(rule: RuleResult, *, is_compared: bool) -> Row:
         rule.messages,
         _format_counts(rule.actions),
         _format_counts(rule.refused),
+        _format_counts(rule.held),
         peaks,
     )
     return (*row, rule.before, rule.new, rule.lost) if is_compared else row

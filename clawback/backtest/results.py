@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from clawback.actions import BudgetKind
+from clawback.backtest.budgets import count_held
 from clawback.backtest.match_list import Reviewed, RuleMatches, list_matches
 from clawback.backtest.replay import Backtest, ReplayedMatch, Traffic
 from clawback.backtest.simulated_cases import SimulatedCase, simulate_cases
@@ -23,8 +24,8 @@ class RuleResult:
 
     `matches` are distinct events of cases that responded, `watched` those of all cases: they differ
     for correlations, where a case responds only at a threshold. `peaks` are the busiest windows,
-    one for each message limit. `not_asked` says what the history lacks, if that is why nothing
-    matched, such as `no submissions`.
+    one for each message limit. `held` counts what the guard would have held, by cause. `not_asked`
+    says what the history lacks, if that is why nothing matched, such as `no submissions`.
     """
 
     rule: str
@@ -36,6 +37,7 @@ class RuleResult:
     messages: int = 0
     actions: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    held: Counter[str] = field(default_factory=Counter)
     peaks: list["Peak"] = field(default_factory=list)
     not_asked: str = ""
     before: int | None = None
@@ -191,7 +193,11 @@ def _rules(rules: RuleSet, cases: Iterable[SimulatedCase], traffic: Traffic) -> 
         for name, rule in rules.rules.items()
         if (mode := rules.mode_of(rule)) is not None
     ]
+    held = count_held(
+        (case for some in by_rule.values() for case in some), rules.safety.budgets.budgets
+    )
     for one in results:
+        one.held = held.get(one.rule, Counter())
         if not one.watched:
             one.not_asked = _lacking(rules, rules.rules[one.rule], traffic)
 

@@ -167,6 +167,19 @@ def test_a_held_case_counts_as_approved(tmp_path: Path) -> None:
     assert dict(replayed(load(tmp_path, files), events=events).rules[0].actions) == {"move": 1}
 
 
+def test_what_the_guard_would_hold_is_counted(tmp_path: Path) -> None:
+    """By rule and cause, in the order of time; what a window has forgotten is spent again."""
+    safety = "budgets: {rule: [{messages: 5, per: 1h}], campaign: 3, overall: [], surge: 'off'}"
+    rules = load(tmp_path, {**MOVING, "safety.yml": safety})
+    bad = {"final_disposition": "MALICIOUS"}
+    one = [event(number, number, edf_hash="aa", **bad) for number in range(4)]
+    others = [event(number, number, edf_hash=str(number), **bad) for number in range(4, 8)]
+    later = [event(number, 120 + number, edf_hash=str(number), **bad) for number in range(8, 11)]
+    (rule,) = replayed(rules, events=[*later, *others, *one]).rules
+    assert dict(rule.held) == {"campaign": 1, "rule_budget": 2}
+    assert rule.messages == 11
+
+
 def test_what_safety_forbids_is_refused(tmp_path: Path) -> None:
     """A sender on the never-block list is not blocked; the reason is counted."""
     block = "{block_sender: {pattern: a@x.test}}"

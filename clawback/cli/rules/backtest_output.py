@@ -33,6 +33,7 @@ def print_result(result: Result, top: int) -> None:
         "actions",
         "a day",
         "refused",
+        "held",
     ]
     ranked = sorted(busy, key=lambda rule: (-rule.matches, -rule.watched, rule.rule))
     _print_table(
@@ -234,6 +235,7 @@ def _row(rule: RuleResult, days: int) -> dict[str, Any]:
         "actions": _counts(rule.actions),
         "a day": _a_day(total, days),
         "refused": _counts(rule.refused),
+        "held": _counts(rule.held),
     }
     return row | {"before": rule.before, "new": rule.new or None, "lost": rule.lost or None}
 
