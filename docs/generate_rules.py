@@ -44,7 +44,7 @@ MODIFIERS: dict[str, tuple[str, str]] = {
         "replyto|exists: true",
     ),
     "re": (
-        "an RE2 regular expression, found anywhere in the value; case-sensitive",
+        "an RE2 regular expression, found anywhere in the value; case-sensitive; in any script",
         "subject|re: '^Invoice [0-9]+$'",
     ),
     "i": ("after `re`: case-insensitive", "subject|re|i: '\\bwire transfer\\b'"),

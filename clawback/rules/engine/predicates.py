@@ -46,6 +46,7 @@ from clawback.rules.source.condition import (
     Wildcard,
 )
 from clawback.rules.source.lookalike import Lookalike
+from clawback.rules.source.unicode_regex import translate
 
 Predicate = Callable[[Record], bool | None]
 Check = Callable[[Any], bool]
@@ -233,8 +234,22 @@ def match_any_regex(expressions: Sequence[str]) -> Callable[[str], Sequence[int]
     """Compile RE2 expressions to a function that gives the numbers of those found in a text.
 
     `re2.Filter` looks for literals that the expressions cannot match without, all in one pass, and
-    runs only the expressions that are left. None if nothing is found.
+    runs only the expressions that are left. None if nothing is found. In a text of other scripts
+    their classes and boundaries have Unicode's meaning; in ASCII that is RE2's own.
     """
+    translated = [translate(expression).pattern for expression in expressions]
+    in_ascii = _compile_filter(expressions)
+    in_unicode = _compile_filter(translated) if translated != list(expressions) else in_ascii
+
+    def match(text: str) -> Sequence[int] | None:
+        if text.isascii():
+            return in_ascii(text.encode())
+        return in_unicode(text.encode("utf-8", "replace"))
+
+    return match
+
+
+def _compile_filter(expressions: Sequence[str]) -> Callable[[bytes], Sequence[int] | None]:
     options = re2.Options()
     options.never_capture = True
     options.log_errors = False
@@ -244,8 +259,8 @@ def match_any_regex(expressions: Sequence[str]) -> Callable[[str], Sequence[int]
         filter_.Add(expression, options)
 
     filter_.Compile()
-    match = filter_.Match
-    return lambda text: match(text.encode("utf-8", "replace"))
+    match: Callable[[bytes], Sequence[int] | None] = filter_.Match
+    return match
 
 
 def required_literals(expression: str) -> tuple[str, ...]:

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from clawback.model.suggestions import nearest
-from clawback.rules.source.condition import Test, Text
+from clawback.rules.source.condition import Regex, Test, Text
 from clawback.rules.source.errors import Code
 from clawback.rules.source.field_catalogue import Field, FieldType
 from clawback.rules.source.sigma_values import can_equal
+from clawback.rules.source.unicode_regex import translate
 
 _PLACEHOLDER = re.compile(r"%[A-Za-z_]\w*%")
 _REGEX = re.compile(
@@ -48,6 +49,14 @@ def find_surprises(
         yield Surprise(
             Code.SUSPICIOUS, message, key, "use a field of an IP address, such as x_originating_ip"
         )
+    for test in (test for group in groups for test in group):
+        if isinstance(test, Regex) and translate(test.expression).keeps_ascii:
+            yield Surprise(
+                Code.SUSPICIOUS,
+                "here \\b and \\B know the words of ASCII only",
+                test.pattern,
+                r"write (?:^|[^\p{L}\p{N}]) before and (?:[^\p{L}\p{N}]|$) after the word",
+            )
     if field.type is FieldType.ENUM:
         yield from _unknown_values(field, groups)
 
