@@ -16,6 +16,7 @@ from clawback.rules.source import field_hints, modifier_hints
 from clawback.rules.source.field_catalogue import FIELDS
 from clawback.rules.source.field_hints import field_remedy
 from tests.rules.folders import PLAIN, block, problems
+from tests.rules.test_problems import BLOCK, CORRELATION, COUNT
 
 TWO = "sel: {{subject: a}}\nfilter_own: {{subject: b}}\ncondition: {}"
 
@@ -239,6 +240,32 @@ def test_a_key_in_the_wrong_place_is_led_to_the_right_one(
     """Keys of other products too."""
     (found,) = problems(tmp_path, {"a_rule.yml": PLAIN.replace("tests:", f"{key}\ntests:")})
     assert found.startswith(f"a_rule.yml:13:1: unknown-key: {key.partition(':')[0]!r} there is no")
+    assert said in found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("gte: 2", "min: 2", "a threshold is one comparison; write condition: {gte: 3}"),
+        ("gte: 2", "gte: 2, lte: 5", "a threshold is one comparison; write condition: {gte: 3}"),
+        (
+            "{gte: 2}",
+            "'> 2'",
+            "event_count needs a threshold, not a text; write condition: {gte: 3}",
+        ),
+        ("gte: 2", "gte: two", "two is not a count; write a whole number of at least 1"),
+        ("gte: 2", "gte: true", "True is not a count; write a whole number of at least 1"),
+        ("rules: [a_block], ", "", "it names no rules of which matches count; write rules: [name"),
+        ("60m", "60min", "'60min' is not a duration: write 60m"),
+    ],
+)
+def test_a_wrong_threshold_is_shown_as_it_is_written(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    """In Sigma's words, not in those of its parser."""
+    text = CORRELATION.format(body=COUNT.replace("1h", "60m").replace(old, new))
+    (found,) = problems(tmp_path, {"a.yml": BLOCK, "many.yml": text})
+    assert found.startswith("many.yml:3:")
     assert said in found
 
 

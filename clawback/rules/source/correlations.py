@@ -17,7 +17,7 @@ from sigma.exceptions import SigmaError
 
 from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow
 from clawback.model.suggestions import did_you_mean
-from clawback.rules.source.documents import CorrelationDocument
+from clawback.rules.source.documents import CorrelationBody, CorrelationDocument
 from clawback.rules.source.errors import Code, Problems
 from clawback.rules.source.yaml_reader import Document
 
@@ -92,6 +92,7 @@ def _correlation(read: CorrelationDocument) -> Correlation:
         )
 
     kind = CorrelationType(body.type)
+    _check_shape(kind, body)
     data = body.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
     # In a unit that pySigma knows too.
     data["timespan"] = f"{int(body.timespan.total_seconds())}s"
@@ -109,6 +110,30 @@ def _correlation(read: CorrelationDocument) -> Correlation:
         value_field=value_field,
         aliases=body.aliases,
     )
+
+
+def _check_shape(kind: CorrelationType, body: CorrelationBody) -> None:
+    """Refuse what pySigma would refuse, with the line to write."""
+    is_temporal = kind in {CorrelationType.TEMPORAL, CorrelationType.TEMPORAL_ORDERED}
+    if not body.rules and not isinstance(body.condition, str):
+        message = "it names no rules of which matches count"
+        raise _Unsupported((), message, "write rules: [name_of_a_rule]")
+    if isinstance(body.condition, str) and not is_temporal:
+        message = f"{kind} needs a threshold, not a text"
+        raise _Unsupported(("condition",), message, "write condition: {gte: 3}")
+    if not isinstance(body.condition, dict):
+        return
+
+    known = [operator.name.lower() for operator in SigmaCorrelationConditionOperator]
+    comparisons = [key for key in body.condition if key != "field"]
+    if len(comparisons) != 1 or comparisons[0] not in known:
+        message = "a threshold is one comparison"
+        raise _Unsupported(("condition",), message, "write condition: {gte: 3}")
+    count = body.condition[comparisons[0]]
+    if not isinstance(count, int) or isinstance(count, bool):
+        message = f"{str(count)[:40]} is not a count"
+        remedy = "write a whole number of at least 1"
+        raise _Unsupported(("condition", comparisons[0]), message, remedy)
 
 
 def _with_lists(data: dict[str, object]) -> dict[str, object]:
