@@ -11,11 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import typer
 from sigma.modifiers import modifier_mapping
 
 from clawback.actions import ACTIONS, CASE_WORDS, ContainmentAction, Scope, schema_of
-from clawback.cli.rules import app
+from clawback.cli.program import load
 from clawback.model.durations import format_duration
 from clawback.model.events import SOURCES, Enrichment, EventKind
 from clawback.rules.lint.review import review_rules
@@ -251,13 +250,13 @@ def _refused() -> Iterator[str]:
 def _actions() -> Iterator[str]:
     yield from table_head("Action", "Applies to", "Effect", "Undo", "After a lost response")
     for name, model in ACTIONS.items():
-        is_containment = issubclass(model, ContainmentAction)
+        containment = model if issubclass(model, ContainmentAction) else None
         yield table_row(
             f"`{name}`",
             "the case, once" if model.scope is Scope.CASE else "each message",
             table_cell(" ".join((model.__doc__ or "").split())),
-            table_cell(model.inverse) if is_containment else "None.",
-            table_cell(model.lost_response) if is_containment else "It may be delivered twice.",
+            table_cell(containment.inverse) if containment else "None.",
+            table_cell(containment.lost_response) if containment else "It may be delivered twice.",
         )
 
 
@@ -365,7 +364,7 @@ def _has_surrogates(files: dict[str, str]) -> bool:
 
 def _commands() -> Iterator[str]:
     yield from table_head("Command", "Description")
-    group = typer.main.get_command(app)
+    group = load("rules")
     for name, command in getattr(group, "commands", {}).items():
         options = [option for option in command.params if option.name not in {"help", "as_json"}]
         usage = " ".join([f"clawback rules {name}", *(_usage(option) for option in options)])

@@ -3,69 +3,74 @@
 import os
 import sys
 import traceback
-from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command, get_group
+from typer.main import get_command
 
 from clawback.app_files import build_id
 from clawback.cli.exits import ExitCode, Failure, describe_missing_module
+from clawback.cli.lazy_group import LazyCommand, LazyGroup, load_whole
 from clawback.cli.output import escape_what_streams_lack, print_error, print_text
 from clawback.settings import SettingsError
 
-COMMANDS = (
-    "up",
-    "worker",
-    "simulate",
-    "rehearse",
-    "rules",
-    "case",
-    "block",
-    "undo",
-    "stop",
-    "resume",
-    "poll",
-    "api",
-    "audit",
-    "login",
-    "logout",
-    "whoami",
-    "keys",
-    "codec",
-    "doctor",
-)
+COMMANDS = {
+    "up": LazyCommand("clawback.cli.up:up", "Run everything on this machine until Ctrl-C."),
+    "worker": LazyCommand("clawback.cli.worker:worker", "Run the worker in the foreground."),
+    "simulate": LazyCommand(
+        "clawback.cli.simulate:simulate",
+        "Run a simulated Email Security API, with faults and a ledger.",
+    ),
+    "rehearse": LazyCommand(
+        "clawback.cli.rehearse:rehearse",
+        "Run a corpus through a real worker and judge the outcome.",
+    ),
+    "rules": LazyCommand("clawback.cli.rules:app", "Write, check, test and understand rules."),
+    "case": LazyCommand(
+        "clawback.cli.case:app", "List, show and watch cases, and decide held ones."
+    ),
+    "block": LazyCommand(
+        "clawback.cli.block:app", "List, extend and lift the sender blocks that clawback created."
+    ),
+    "undo": LazyCommand(
+        "clawback.cli.undo:app", "Undo what cases did, by case, rule, message or time."
+    ),
+    "stop": LazyCommand("clawback.cli.stop:stop", "Stop containment on all workers."),
+    "resume": LazyCommand(
+        "clawback.cli.resume:resume", "Resume containment after `clawback stop`."
+    ),
+    "poll": LazyCommand("clawback.cli.poll:app", "Show and control the pollers."),
+    "api": LazyCommand(
+        "clawback.cli.api:app", "Call any operation of the Email Security API by hand."
+    ),
+    "audit": LazyCommand(
+        "clawback.cli.audit:app", "Verify and search the audit, and manage its key."
+    ),
+    "login": LazyCommand("clawback.cli.login:login", "Sign in, so that you may change something."),
+    "logout": LazyCommand("clawback.cli.logout:logout", "Sign out on this machine."),
+    "whoami": LazyCommand(
+        "clawback.cli.whoami:whoami", "Show who you are for clawback, and what you may do."
+    ),
+    "keys": LazyCommand("clawback.cli.keys:app", "Manage the keys that encrypt payloads."),
+    "codec": LazyCommand(
+        "clawback.cli.codec:codec", "Serve the Temporal UI with decrypted payloads until Ctrl-C."
+    ),
+    "doctor": LazyCommand(
+        "clawback.cli.doctor:doctor", "Check the health of this installation and print remedies."
+    ),
+}
 
 
-class LazyCommands(TyperGroup):
-    """Imports the module of a command when it is first asked for, so that each starts fast.
+class Commands(LazyGroup):
+    """All commands of the program."""
 
-    A module holds either `app`, a group of commands, or one function of its own name.
-    """
-
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the base class gives it
-        """Name the commands in the order in which people meet them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the base class gives it
-        """Load a command; None if there is none of that name."""
-        return load(cmd_name) if cmd_name in COMMANDS else None
+    lazy = COMMANDS
 
 
 def load(name: str) -> TyperGroup | TyperCommand:
-    """Import a command and build the object that typer runs."""
-    module = import_module(f"clawback.cli.{name}")
-    if hasattr(module, "app"):
-        # also for its commands; rich's help would keep the line breaks of our docstrings
-        module.app.rich_markup_mode = None
-        group: TyperGroup = get_group(module.app)
-        group.name = name
-        return group
-
-    single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command(name)(getattr(module, name))
-    return get_command(single)  # type: ignore[return-value]
+    """Import a command with all that are below it."""
+    return load_whole(name, COMMANDS[name])
 
 
 def _print_version(*, wanted: bool) -> None:
@@ -89,7 +94,7 @@ def _program(
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; an error is one message on stderr."""
     app = typer.Typer(
-        cls=LazyCommands,
+        cls=Commands,
         add_completion=False,
         no_args_is_help=True,
         rich_markup_mode=None,

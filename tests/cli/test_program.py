@@ -14,6 +14,7 @@ import pytest
 
 from clawback.audit import AuditLog
 from clawback.cli.exits import ExitCode
+from clawback.cli.lazy_group import LazyGroup
 from clawback.cli.program import COMMANDS, load, run
 from clawback.model.audit_record import AuditRecord, RecordKind
 from tests.cli.command import COMMAND, clawback, environment_of, sentence
@@ -53,6 +54,32 @@ def test_version_and_help() -> None:
 def test_every_command_loads(command: str) -> None:
     """Each command of the tree can be loaded and has help."""
     assert load(command).help
+
+
+def test_the_summaries_are_those_of_the_commands() -> None:
+    """Help lists the commands of a group without importing them, and says what each says."""
+    rules = load("rules")
+    assert isinstance(rules, LazyGroup)
+    told = {**COMMANDS, **{f"rules {name}": one for name, one in rules.lazy.items()}}
+    said = {
+        **{name: load(name).get_short_help_str(200) for name in COMMANDS},
+        **{f"rules {name}": one.get_short_help_str(200) for name, one in rules.commands.items()},
+    }
+    assert {name: one.summary for name, one in told.items()} == said
+
+
+@pytest.mark.parametrize("words", ["--help", "rules --help", "rules check --help"])
+def test_help_imports_no_client(words: str) -> None:
+    """Neither Temporal's nor an HTTP client: each takes a quarter of a second."""
+    code = (
+        f"import sys; sys.argv = ['clawback', *{words.split()!r}]; "
+        "from clawback.cli.program import run; run(sys.argv[1:]); "
+        "print({'temporalio', 'httpx', 'clawback.simulator'} & {*sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -2,30 +2,45 @@
 
 import typer
 
-from clawback.cli.rules.backtest import backtest
-from clawback.cli.rules.check import check
-from clawback.cli.rules.confirm import confirm
-from clawback.cli.rules.diff import diff
-from clawback.cli.rules.explain import explain
-from clawback.cli.rules.fmt import fmt
-from clawback.cli.rules.import_rules import import_rules
-from clawback.cli.rules.init import init
-from clawback.cli.rules.list_rules import list_rules
-from clawback.cli.rules.new import new
-from clawback.cli.rules.schema import schema
-from clawback.cli.rules.test_rules import run_rule_tests
+from clawback.cli.lazy_group import LazyCommand, LazyGroup
 
-app = typer.Typer(no_args_is_help=True, help="Write, check, test and understand rules.")
+_COMMANDS = {
+    "check": LazyCommand(
+        f"{__name__}.check:check", "Load rules as the worker does and report every problem."
+    ),
+    "test": LazyCommand(f"{__name__}.test_rules:run_rule_tests", "Run the tests in rule files."),
+    "explain": LazyCommand(f"{__name__}.explain:explain", "Explain how a rule evaluates events."),
+    "backtest": LazyCommand(
+        f"{__name__}.backtest:backtest", "Replay history: what rules would match and do."
+    ),
+    "diff": LazyCommand(f"{__name__}.diff:diff", "Compare the rules with a git revision of them."),
+    "fmt": LazyCommand(
+        f"{__name__}.fmt:fmt", "Format rule files: indentation, gaps and blank lines."
+    ),
+    "schema": LazyCommand(f"{__name__}.schema:schema", "Print the JSON Schema of rule files."),
+    "init": LazyCommand(
+        f"{__name__}.init:init", "Copy the shipped rules to a folder, to edit them."
+    ),
+    "new": LazyCommand(
+        f"{__name__}.new:new",
+        "Write a rule in shadow mode, with tests, from a message or case.",
+    ),
+    "import": LazyCommand(
+        f"{__name__}.import_rules:import_rules",
+        "Import plain Sigma rules on e-mail, and report what applies.",
+    ),
+    "list": LazyCommand(
+        f"{__name__}.list_rules:list_rules",
+        "List rules with mode, last match, version and file.",
+    ),
+    "confirm": LazyCommand(f"{__name__}.confirm:confirm", "Confirm a rule that an undo demoted."),
+}
 
-app.command("check")(check)
-app.command("test")(run_rule_tests)
-app.command("explain")(explain)
-app.command("backtest")(backtest)
-app.command("diff")(diff)
-app.command("fmt")(fmt)
-app.command("schema")(schema)
-app.command("init")(init)
-app.command("new")(new)
-app.command("import")(import_rules)
-app.command("list")(list_rules)
-app.command("confirm")(confirm)
+
+class _Commands(LazyGroup):
+    lazy = _COMMANDS
+
+
+app = typer.Typer(
+    cls=_Commands, no_args_is_help=True, help="Write, check, test and understand rules."
+)
