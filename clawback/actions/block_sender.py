@@ -2,16 +2,17 @@
 
 import hashlib
 from datetime import timedelta
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clawback.actions.base import BudgetKind, Effect
 from clawback.actions.outcomes import BLOCKED
 from clawback.actions.policy import PolicyAction, PolicyFields
 from clawback.model.addresses import PatternKind, canonical_pattern, pattern_problem
 from clawback.model.durations import GrowingDurations, format_duration
-from clawback.model.policies import Resource
+from clawback.model.mailboxes import canonical_mailbox
+from clawback.model.policies import Resource, block_fields
 
 
 class BlockSender(PolicyAction):
@@ -34,15 +35,28 @@ class BlockSender(PolicyAction):
     kind: PatternKind = Field(
         default=PatternKind.EMAIL, description="What the pattern is: email, domain or ip"
     )
+    variants: bool = Field(
+        default=False,
+        description="Whether to block every name of the mailbox: with other tags after a plus "
+        "sign, with other dots at Gmail",
+    )
     expires_after: GrowingDurations = Field(
         default=(timedelta(days=30),),
         description="When the block is removed again; in a list, the first duration is for the "
         "first block of a pattern, the second for the next, and so on",
     )
 
+    @model_validator(mode="after")
+    def _check_variants(self) -> Self:
+        if self.variants and self.kind is not PatternKind.EMAIL:
+            raise ValueError(f"a {self.kind} has no variants; remove variants, or kind")
+        return self
+
     @property
     def canonical(self) -> str:
         """The pattern in the one form in which it is written and compared."""
+        if self.variants:
+            return canonical_mailbox(self.pattern)
         return canonical_pattern(self.pattern, self.kind)
 
     @property
@@ -68,11 +82,7 @@ class BlockSender(PolicyAction):
 
     @property
     def fields(self) -> PolicyFields:
-        return {
-            "pattern": self.canonical,
-            "pattern_type": self.kind.upper(),
-            "is_regex": False,
-        }
+        return block_fields(self.canonical, self.kind, variants=self.variants)
 
     @property
     def problem(self) -> str | None:
@@ -84,4 +94,5 @@ class BlockSender(PolicyAction):
 
     def describe(self) -> str:
         durations = ", then ".join(format_duration(duration) for duration in self.expires_after)
-        return f"block {self.kind} for {durations}"
+        subject = "every name of a mailbox" if self.variants else self.kind
+        return f"block {subject} for {durations}"

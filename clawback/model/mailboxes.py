@@ -1,4 +1,7 @@
-"""The mailbox behind a sender's many names: tags, dots, and what forwarders and lists add."""
+"""The mailbox behind a sender's many names: tags, dots, and what forwarders and lists add.
+
+And the way back: an expression that finds the names of a mailbox.
+"""
 
 import re
 from collections.abc import Callable
@@ -17,7 +20,15 @@ _SRS1 = re.compile(
 _EXCHANGE_SRS = re.compile(rf"[^@+]+\+srs=[^=@]{{1,16}}=[a-z2-7]{{2}}=({_DOMAIN})=([^@]+)")
 _BATV = re.compile(r"prvs=[0-9][0-9a-f]{9}=([^@]+)|btv1==[0-9a-f]+==([^@]+)")
 # What follows the word is the recipient; a dash alone could be part of either name.
-_VERP = re.compile(rf"((?:[^@+=]*?[-_.])??(?:bounces?|returns?|owner|verp))[-_.+][^@]*={_DOMAIN}")
+_BOUNCE_NAME = r"(?:[^@+=]*?[-_.])??(?:bounces?|returns?|owner|verp)"
+_VERP = re.compile(rf"({_BOUNCE_NAME})[-_.+][^@]*={_DOMAIN}")
+_BOUNCES = re.compile(_BOUNCE_NAME)
+
+# The parts of an expression for the names of a mailbox.
+_TAG = r"(?:\+[^@]*)?"
+_BOUNCE_TAG = rf"(?:\+[^@]*|[-_.][^@]*={_DOMAIN})?"
+_DOT = r"\.?"
+_GMAIL_DOMAINS = r"g(?:oogle)?mail\.com"
 
 
 def canonical_mailbox(text: str) -> str:
@@ -36,6 +47,28 @@ def canonical_mailbox(text: str) -> str:
         address = canonical_address(reduced)
 
     return address
+
+
+def mailbox_expression(mailbox: str) -> str:
+    """Give a regular expression that finds the names under which a mailbox itself sends.
+
+    These are its tags, Gmail's dots and second domain, and the bounce addresses of a list; not
+    what forwarders make of it. The syntax is common to Java, which the API reads, and RE2.
+    """
+    local, _, domain = canonical_mailbox(mailbox).rpartition("@")
+    if domain in _GMAIL:
+        return f"^{_DOT.join(map(re.escape, local))}{_TAG}@{_GMAIL_DOMAINS}$"
+
+    tag = _BOUNCE_TAG if _BOUNCES.fullmatch(local) else _TAG
+    return f"^{re.escape(local)}{tag}@{re.escape(domain)}$"
+
+
+def mailbox_of_expression(expression: str) -> str | None:
+    """Give the mailbox of a `mailbox_expression`; None if it is another expression."""
+    plain = expression.replace(_BOUNCE_TAG, "").replace(_TAG, "").replace(_DOT, "")
+    plain = plain.replace(_GMAIL_DOMAINS, "gmail.com")
+    mailbox = plain.removeprefix("^").removesuffix("$").replace("\\", "")
+    return mailbox if mailbox_expression(mailbox) == expression else None
 
 
 def _reduce(address: str) -> str:
@@ -62,7 +95,7 @@ def _without_batv(local: str, domain: str) -> str | None:
 
 def _without_recipient(local: str, domain: str) -> str | None:
     found = _VERP.fullmatch(local)
-    return None if found is None else f"{found[1]}@{domain}"
+    return None if found is None or domain in _GMAIL else f"{found[1]}@{domain}"
 
 
 def _without_tag(local: str, domain: str) -> str | None:

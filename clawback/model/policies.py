@@ -8,6 +8,7 @@ from pydantic import Field
 
 from clawback.model.addresses import PatternKind
 from clawback.model.claims import Claims
+from clawback.model.mailboxes import mailbox_expression
 from clawback.model.notations import canonical_address, canonical_network, parse_network
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
@@ -40,22 +41,31 @@ class OwnedPolicy(Payload):
         return has_mark(record, self.owner) and has_fields(record, self.fields)
 
 
+def block_fields(pattern: str, kind: PatternKind, *, variants: bool) -> dict[str, str | bool]:
+    """Give the fields of an entry of `block_senders`; `variants` blocks all names of a mailbox."""
+    return {
+        "pattern": mailbox_expression(pattern) if variants else pattern,
+        "pattern_type": kind.upper(),
+        "is_regex": variants,
+    }
+
+
 class OwnedBlock(Payload):
-    """A sender block of ours: its id, our mark, and what it matches."""
+    """A sender block of ours: its id, our mark, and what it matches.
+
+    With `variants`, the entry is a regular expression for the names of the mailbox `pattern`.
+    """
 
     id: str
     owner: str
     pattern: str
     kind: PatternKind
+    variants: bool = False
 
     @property
     def policy(self) -> OwnedPolicy:
         """The same as an entry of the list `block_senders`."""
-        fields: dict[str, str | bool] = {
-            "pattern": self.pattern,
-            "pattern_type": self.kind.upper(),
-            "is_regex": False,
-        }
+        fields = block_fields(self.pattern, self.kind, variants=self.variants)
         return OwnedPolicy(
             id=self.id, resource=Resource.BLOCK_SENDERS, owner=self.owner, fields=fields
         )

@@ -365,4 +365,4 @@ def _expect(
 
 def block_key(action: BlockSender) -> tuple[str, str]:
     """Return pattern and kind of a block, the pattern case-folded as Cloudflare compares it."""
-    return action.pattern.casefold(), action.kind.value
+    return str(action.fields["pattern"]).casefold(), action.kind.value

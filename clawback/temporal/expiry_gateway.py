@@ -10,6 +10,7 @@ from clawback.actions.registry import ACTIONS
 from clawback.model.addresses import PatternKind
 from clawback.model.claims import Claim, Claims, Withdrawal
 from clawback.model.identity import Actor
+from clawback.model.mailboxes import mailbox_of_expression
 from clawback.model.orders import Verb
 from clawback.model.policies import (
     ExpiringBlock,
@@ -121,10 +122,13 @@ class ExpiryGateway:
 
     async def _adopt_block(self, policy: OwnedPolicy, claims: Claims) -> None:
         claim = _made_by(policy, claims)
+        pattern = str(policy.fields["pattern"])
+        mailbox = mailbox_of_expression(pattern) if policy.fields.get("is_regex") else None
         block = OwnedBlock(
             id=policy.id,
             owner=policy.owner,
-            pattern=str(policy.fields["pattern"]),
+            pattern=mailbox or pattern,
+            variants=mailbox is not None,
             kind=PatternKind(str(policy.fields["pattern_type"]).lower()),
         )
         expiring = ExpiringBlock(block=block, claims=claims, rule=claim.rule, case=claim.case)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from clawback.actions import (
     ACTIONS,
@@ -144,6 +145,25 @@ def test_a_repeated_block_stands_longer() -> None:
     days = tuple(timedelta(days=count) for count in (7, 30))
     block = BlockSender(pattern="a@x.test", expires_after=days)
     assert [block.lifetime(repeats).days for repeats in range(4)] == [7, 30, 30, 30]
+
+
+def test_variants_of_a_mailbox_are_one_block() -> None:
+    """Whatever name of a mailbox a rule gives, the entry finds all of them."""
+    blocks = [
+        BlockSender(pattern=name, variants=True)
+        for name in ("ab@gmail.com", "A.B+1@googlemail.com")
+    ]
+
+    assert blocks[0].fields == blocks[1].fields
+    assert blocks[0].fields["is_regex"] is True
+    assert {block.label for block in blocks} == {"ab@gmail.com"}
+    assert len({block.guard_subject for block in blocks}) == 1
+
+
+def test_only_an_address_has_variants() -> None:
+    """A domain with variants is refused when the rules are read."""
+    with pytest.raises(ValidationError, match="a domain has no variants"):
+        BlockSender(pattern="x.test", kind=PatternKind.DOMAIN, variants=True)
 
 
 def test_descriptions_hold_no_values_from_mail() -> None:

@@ -1,10 +1,15 @@
 """A sender's many names lead to one mailbox."""
 
 import pytest
+import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawback.model.mailboxes import canonical_mailbox
+from clawback.model.mailboxes import (
+    canonical_mailbox,
+    mailbox_expression,
+    mailbox_of_expression,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +63,37 @@ def test_every_name_of_a_gmail_mailbox_is_one(local: str, tag: str, dots: set[in
 def test_hostile_nesting_ends() -> None:
     """Layers upon layers of rewriting are decoded to the innermost address."""
     assert canonical_mailbox("prvs=1234abcdef=" * 15 + "a@x.test") == "a@x.test"
+
+
+_NAMES = st.builds(
+    "{}{}{}@{}".format,
+    st.sampled_from(["ab", "a.b", "A.b", "a_b", "a-b", "bounces", "list-bounces", "owner", "b"]),
+    st.sampled_from(["", ".c"]),
+    st.sampled_from(["", "+", "+x", "+x+y", "-1-ann=one.test", ".x", "-x", "_ann=one.test"]),
+    st.sampled_from(["gmail.com", "GoogleMail.com", "x.test", "y.x.test", "xn--bcher-kva.test"]),
+)
+
+
+@given(_NAMES, _NAMES)
+def test_an_expression_finds_exactly_the_names_of_a_mailbox(name: str, other: str) -> None:
+    """It finds an address if and only if that leads to the same mailbox."""
+    expression = mailbox_expression(name)
+
+    found = re2.search(expression, other.lower()) is not None
+
+    assert re2.search(expression, name.lower()) is not None
+    assert found == (canonical_mailbox(other) == canonical_mailbox(name))
+
+
+@given(_NAMES)
+def test_an_expression_leads_back_to_its_mailbox(name: str) -> None:
+    """Whoever reads an entry of a list learns whose it is."""
+    assert mailbox_of_expression(mailbox_expression(name)) == canonical_mailbox(name)
+
+
+@pytest.mark.parametrize(
+    "expression", ["^a@x.test$", r"a@x\.test", r".*@x\.test", "", "(?i)^a", "^$"]
+)
+def test_another_expression_is_of_no_mailbox(expression: str) -> None:
+    """What people wrote on the list is not taken for an entry of ours."""
+    assert mailbox_of_expression(expression) is None

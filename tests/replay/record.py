@@ -105,7 +105,7 @@ async def correlated(deployment: Deployment) -> str:
     The rule counts campaigns, so each match is of one of its own.
     """
     rules = LiveRules.load(RULES).current
-    known = rules.plan_group("block_repeat_sender", {"from": "repeat@bad.test"})
+    known = rules.plan_group("block_repeat_sender", {"from_mailbox": "repeat@bad.test"})
     if known is None:
         raise ValueError("the shipped rules no longer have block_repeat_sender")
 

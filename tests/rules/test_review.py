@@ -157,6 +157,13 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
             "edf_hash; such an event is not counted; require `edf_hash|exists: true` in a_block"
         ),
     ),
+    "a group of what follows from a field that an event may lack": (
+        {
+            "a.yml": block("sel: {subject: a}\ncondition: sel"),
+            "many.yml": MANY.replace("[from]", "[replyto_domain]"),
+        },
+        "'replyto_domain' events of a_block may have no replyto_domain",
+    ),
     "a block of whoever is forged": (
         blocking("sel: {from: a@x.test}"),
         (
@@ -246,6 +253,14 @@ WELL: dict[str, dict[str, str]] = {
     "a group that every event has": {
         "a.yml": block("sel: {subject: a, edf_hash|exists: true}\ncondition: sel"),
         "many.yml": MANY.replace("[from]", "[edf_hash]"),
+    },
+    "a group of what follows from a field that every event has": {
+        "a.yml": block("sel: {subject: a}\ncondition: sel"),
+        "many.yml": MANY.replace("[from]", "[from_mailbox]"),
+    },
+    "a group of what follows from a field that is required": {
+        "a.yml": block("sel: {replyto|exists: true}\ncondition: sel"),
+        "many.yml": MANY.replace("[from]", "[replyto_domain]"),
     },
     "a list of several": {"x.yml": block("a: {to: a}\nb: {to: b}\ncondition: a and b")},
 }

@@ -140,7 +140,7 @@ def _repeat_senders(rules: RuleSet, events: list[Event]) -> set[str | None]:
                 )
 
     return {
-        plan.group["from"]
+        plan.group["from_mailbox"]
         for plan, seen in cases.values()
         if plan.correlation is not None and find_window(plan.correlation, seen) is not None
     }

@@ -47,10 +47,14 @@ DOMAIN = {
 
 
 async def blocked(
-    deployment: Deployment, lasts: timedelta = timedelta(days=30), pattern: str = PATTERN
+    deployment: Deployment,
+    lasts: timedelta = timedelta(days=30),
+    pattern: str = PATTERN,
+    *,
+    variants: bool = False,
 ) -> ActiveBlock:
     """Have a case block a sender; the block as it stands."""
-    action = BlockSender(pattern=pattern, expires_after=lasts)
+    action = BlockSender(pattern=pattern, expires_after=lasts, variants=variants)
     told = CasePlan(
         rule="r", version="v1", mode=Mode.ENFORCE, group={"from": pattern}, actions=(action,)
     )

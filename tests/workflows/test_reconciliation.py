@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 
@@ -90,14 +91,17 @@ async def found_by_doctor(temporal: Client, text: str) -> CheckStatus:
     return await eventually(there)
 
 
-async def test_a_lost_state_finds_its_blocks_again(temporal: Client, tmp_path: Path) -> None:
+@pytest.mark.parametrize("variants", [False, True])
+async def test_a_lost_state_finds_its_blocks_again(
+    temporal: Client, tmp_path: Path, *, variants: bool
+) -> None:
     """On a new database, the block of a case ends as its mark says, and is listed again.
 
     The mark also says until when somebody has extended it.
     """
     simulator = simulated([])
     async with deployed(temporal, simulator, tmp_path / "old") as deployment:
-        block = await blocked(deployment)
+        block = await blocked(deployment, variants=variants)
         extended = block.expires_at + timedelta(days=9)
         await BlockGateway(temporal).extend(block.id, extended, person("ana"))
 
@@ -109,7 +113,8 @@ async def test_a_lost_state_finds_its_blocks_again(temporal: Client, tmp_path: P
         found = await reconcile(deployment, reason="restored")
         assert found.counts == {PolicyState.ADOPTED: 1}
         (named,) = found.named
-        assert (named.id, named.label, named.rule) == (block.id, block.block.pattern, "r")
+        label = block.block.policy.fields["pattern"]
+        assert (named.id, named.label, named.rule) == (block.id, label, "r")
 
         await until_known(deployment, Resource.BLOCK_SENDERS, block.id)
         (adopted,) = await standing(deployment)

@@ -73,7 +73,11 @@ async def block_sender(
 
     async def start_expiry(block_id: str, expires_at: datetime) -> None:
         block = OwnedBlock(
-            id=block_id, owner=context.owner, pattern=action.canonical, kind=action.kind
+            id=block_id,
+            owner=context.owner,
+            pattern=action.canonical,
+            kind=action.kind,
+            variants=action.variants,
         )
         expiring = ExpiringBlock(
             block=block,

@@ -10,6 +10,7 @@ from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import print_error
 from clawback.cloudflare import ApiError, BlockedSender, EmailSecurity, pages
 from clawback.model.addresses import canonical_pattern
+from clawback.model.mailboxes import canonical_mailbox
 from clawback.rules.source.safety import Safety
 from clawback.settings import Settings, load_settings
 from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
@@ -44,6 +45,8 @@ async def find_block(gateway: BlockGateway, which: str) -> ActiveBlock:
 def _blocks(block: ActiveBlock, pattern: str) -> bool:
     """Whether a block is of a pattern, in whatever notation."""
     kind = block.block.kind
+    if block.block.variants:
+        return canonical_mailbox(pattern) == block.block.pattern
     return canonical_pattern(pattern, kind) == canonical_pattern(block.block.pattern or "", kind)
 
 
@@ -79,6 +82,7 @@ def describe_block(block: ActiveBlock) -> dict[str, Any]:
         "id": block.id,
         "pattern": block.block.pattern,
         "kind": block.block.kind,
+        "variants": block.block.variants,
         "rule": block.rule,
         "case": block.case,
         "made_at": block.made_at.isoformat(),

@@ -9,8 +9,9 @@ from datetime import date
 from clawback.model.events import EventKind
 from clawback.rules.engine.ruleset import Rule, RuleSet
 from clawback.rules.lint.satisfiability import can_hold
-from clawback.rules.source.condition import Leaf, Null
+from clawback.rules.source.condition import Leaf, Node, Null
 from clawback.rules.source.errors import Code, Place, Problems, Severity
+from clawback.rules.source.field_catalogue import find_field
 
 _ALWAYS_THERE: Mapping[EventKind, frozenset[str]] = {
     EventKind.MESSAGE: frozenset({"id", "scanned_at", "from", "final_disposition"}),
@@ -31,11 +32,23 @@ def check_missing_groups(rules: RuleSet, places: Mapping[str, Place], found: Pro
 
 def _may_lack(leaf: Rule, field: str) -> bool:
     kind = leaf.kinds[0]
-    if leaf.tree is None or field in _ALWAYS_THERE[kind]:
+    if leaf.tree is None:
         return False
+
+    known = find_field(kind, field)
+    sources = known.sources if known is not None else ()
+    # A field that follows from a single other one lacks only where that one is missing or damaged.
+    names = (field, *sources) if len(sources) == 1 else (field,)
+    return all(_may_be_null(leaf.tree, kind, name) for name in names)
+
+
+def _may_be_null(tree: Node, kind: EventKind, field: str) -> bool:
     # Exceptions count as expired: each may expire while the rules are loaded.
     missing = Leaf(field, (Null(),))
-    return can_hold(kind, (leaf.tree, True), (missing, True), today=date.max).is_possible
+    return (
+        field not in _ALWAYS_THERE[kind]
+        and can_hold(kind, (tree, True), (missing, True), today=date.max).is_possible
+    )
 
 
 def _warn(found: Problems, place: Place, name: str, leaf: Rule, field: str) -> None:
