@@ -37,6 +37,8 @@ class BlockSender(PolicyAction):
     )
     variants: bool = Field(
         default=False,
+        # Approvals cover the action as written: what is not said changes no digest.
+        exclude_if=lambda value: not value,
         description="Whether to block every name of the mailbox: with other tags after a plus "
         "sign, with other dots at Gmail",
     )

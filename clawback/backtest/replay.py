@@ -32,7 +32,7 @@ class ReplayedMatch:
     id: str
     at: datetime
     rule: str
-    value: str | None
+    values: tuple[str, ...]
     links: tuple[Link, ...]
     targets: tuple[Target, ...]
     handled: bool
@@ -49,7 +49,7 @@ class ReplayedMatch:
     def window_entry(self) -> WindowEntry:
         """The match as correlation windows count it."""
         return WindowEntry(
-            key=self.key, at=self.at, rule=self.rule, value=self.value, links=self.links
+            key=self.key, at=self.at, rule=self.rule, values=self.values, links=self.links
         )
 
     @property
@@ -126,7 +126,7 @@ class Version:
                     event.id,
                     event.at,
                     match.rule,
-                    match.value,
+                    match.values,
                     match.links,
                     targets,
                     event.handled,

@@ -117,9 +117,9 @@ class Match(Payload):
 
     `key` is that of the event; `identity` that of its record, if it differs: a record that changes
     is several events, and a correlation counts it once. `rule` is the rule that matched, for a
-    correlation the referenced one; `value` is what a `value_count` counts. `reasons` says why the
-    rule matched, on the first match of a page for a case. `reporter` is the address of the user who
-    submitted the message, if somebody is to be notified.
+    correlation the referenced one; `values` are what a `value_count` counts, or the number that
+    others add up. `reasons` says why the rule matched, on the first match of a page for a case.
+    `reporter` is the address of the user who submitted the message, if somebody is to be notified.
     `condition_version` is that of the plan which was made for it.
     """
 
@@ -128,7 +128,7 @@ class Match(Payload):
     at: UtcDatetime
     seen_at: UtcDatetime
     rule: str = ""
-    value: str | None = None
+    values: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
     targets: tuple[Target, ...] = ()
     handled: bool = False

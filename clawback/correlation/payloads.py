@@ -110,8 +110,8 @@ class CountedWindow(Payload):
     rule: str
     case: str
     group: dict[str, str | None]
-    seen: int
-    wanted: int
+    seen: int | float
+    wanted: int | float
     missing: str
     events: int
     oldest: UtcDatetime

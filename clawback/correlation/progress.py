@@ -6,12 +6,15 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import groupby
 
+from clawback.correlation.aggregates import Bound, as_plain_number
 from clawback.correlation.sliding_window import (
     CorrelationType,
     CorrelationWindow,
     WindowEntry,
+    aggregate_window,
     find_window,
     resolve_inner,
 )
@@ -23,12 +26,13 @@ from clawback.model.texts import plural
 class Progress:
     """The window that satisfies a correlation, or else the one that comes closest.
 
-    `seen` is the count in that window, `wanted` the count that is needed.
+    `seen` is the count in that window, `wanted` the count that is needed; of numbers, what they
+    come to, and the bound.
     """
 
     is_satisfied: bool
-    seen: int
-    wanted: int
+    seen: int | float
+    wanted: int | float
     missing: str
     window: tuple[WindowEntry, ...]
 
@@ -45,6 +49,9 @@ def measure_progress(correlation: CorrelationWindow, entries: Sequence[WindowEnt
     """Measure the progress of a group; of equally close windows, the earliest."""
     entries = resolve_inner(correlation, entries)
     correlation = correlation.model_copy(update={"inner": {}})
+    if correlation.bound is not None:
+        return _measure_numbers(correlation, correlation.bound, entries)
+
     wanted = (
         len(correlation.rules)
         if correlation.type in {CorrelationType.TEMPORAL, CorrelationType.TEMPORAL_ORDERED}
@@ -66,8 +73,28 @@ def measure_progress(correlation: CorrelationWindow, entries: Sequence[WindowEnt
     )
 
 
+def _measure_numbers(
+    correlation: CorrelationWindow, bound: Bound, entries: Sequence[WindowEntry]
+) -> Progress:
+    found = find_window(correlation, entries)
+    windows = [found] if found else list(_windows(correlation, entries))
+    aggregates = [(aggregate_window(correlation, window), window) for window in windows]
+    seen, window = min(
+        ((aggregate, window) for aggregate, window in aggregates if aggregate is not None),
+        key=lambda one: bound.distance(one[0]),
+        default=(Fraction(), ()),
+    )
+    return Progress(
+        is_satisfied=found is not None,
+        seen=as_plain_number(seen),
+        wanted=as_plain_number(bound.number),
+        missing="" if found is not None else f"{_name_aggregate(correlation)} {bound}",
+        window=window,
+    )
+
+
 def describe_correlation(correlation: CorrelationWindow, value: str | None = None) -> str:
-    """Describe a correlation in a few words; `value` is the field that a `value_count` counts."""
+    """Describe a correlation in a few words; `value` is the field whose values it takes."""
     within = f"within {format_duration(correlation.timespan)}"
     rules = [
         f"{name} ({describe_correlation(correlation.inner[name])})"
@@ -85,6 +112,22 @@ def describe_correlation(correlation: CorrelationWindow, value: str | None = Non
             return f"{' and '.join(rules)}, in any order, {within}"
         case CorrelationType.TEMPORAL_ORDERED:
             return f"{' then '.join(rules)} {within}"
+        case _:
+            name = f"{_name_aggregate(correlation)} of {value or 'a field'}"
+            return f"{name} {correlation.bound} in events of {', '.join(rules)} {within}"
+
+
+def _name_aggregate(correlation: CorrelationWindow) -> str:
+    match correlation.type:
+        case CorrelationType.VALUE_SUM:
+            return "a sum"
+        case CorrelationType.VALUE_AVG:
+            return "an average"
+        case CorrelationType.VALUE_MEDIAN:
+            return "a median"
+        case _:
+            percentile = correlation.bound.percentile if correlation.bound else None
+            return f"percentile {percentile}"
 
 
 def _windows(
@@ -104,12 +147,14 @@ def _counted(correlation: CorrelationWindow, window: Sequence[WindowEntry]) -> l
         case CorrelationType.EVENT_COUNT:
             return list(dict.fromkeys(entry.key for entry in window))
         case CorrelationType.VALUE_COUNT:
-            return list(dict.fromkeys(entry.value for entry in window if entry.value is not None))
+            return list(dict.fromkeys(value for entry in window for value in entry.values))
         case CorrelationType.TEMPORAL:
             seen = {entry.rule for entry in window}
             return [rule for rule in correlation.rules if rule in seen]
         case CorrelationType.TEMPORAL_ORDERED:
             return _sequence(correlation.rules, window)
+        case _:
+            return []
 
 
 def _sequence(rules: Sequence[str], window: Sequence[WindowEntry]) -> list[str]:
@@ -135,3 +180,5 @@ def _missing(correlation: CorrelationWindow, counted: Sequence[str]) -> str:
         case CorrelationType.TEMPORAL_ORDERED:
             after = f" after {counted[-1]}" if counted else ""
             return ", then ".join(correlation.rules[len(counted) :]) + after
+        case _:
+            return ""

@@ -14,6 +14,8 @@ from clawback.model.size import payload_size
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _HASH_BYTES = 8
+_LONGEST_KEPT = 24  # any number, as Python writes it
+_HASHED = "#"
 USUAL_BYTES = 512
 """A match takes 300 bytes, or this many if its Message-ID and addresses are rather long."""
 
@@ -24,7 +26,7 @@ Row = tuple[Any, ...]
 class ShardEntry:
     """A match that is counted, and what its case needs of it if the window is satisfied.
 
-    Counted values are hashed: only whether they are equal matters.
+    Long values are hashed: only whether they are equal matters. Numbers are short.
     """
 
     key: str
@@ -32,8 +34,8 @@ class ShardEntry:
     at: datetime
     seen_at: datetime
     rule: str
-    value: str | None
-    links: tuple[tuple[str, str | None], ...]
+    values: tuple[str, ...]
+    links: tuple[tuple[str, tuple[str, ...]], ...]
     targets: tuple[Row, ...]
     handled: bool
     reporter: str | None
@@ -47,8 +49,8 @@ class ShardEntry:
             at=match.at,
             seen_at=match.seen_at,
             rule=match.rule,
-            value=_hash(match.value),
-            links=tuple((link.group, _hash(link.value)) for link in match.links),
+            values=_shorten(match.values),
+            links=tuple((link.group, _shorten(link.values)) for link in match.links),
             targets=tuple(_target_row(target) for target in match.targets),
             handled=match.handled,
             reporter=match.reporter,
@@ -57,15 +59,15 @@ class ShardEntry:
     @classmethod
     def from_row(cls, row: Row) -> "ShardEntry":
         """Read a row of a snapshot."""
-        key, identity, at, seen_at, rule, value, links, targets, handled, reporter = row
+        key, identity, at, seen_at, rule, values, links, targets, handled, reporter = row
         return cls(
             key,
             identity,
             _from_number(at),
             _from_number(seen_at),
             rule,
-            value,
-            tuple((group, of) for group, of in links),
+            tuple(values),
+            tuple((group, tuple(of)) for group, of in links),
             tuple(tuple(target) for target in targets),
             bool(handled),
             reporter,
@@ -80,7 +82,7 @@ class ShardEntry:
             _to_number(self.at),
             _to_number(self.seen_at),
             self.rule,
-            self.value,
+            self.values,
             self.links,
             self.targets,
             int(self.handled),
@@ -99,8 +101,8 @@ class ShardEntry:
             key=self.identity or self.key,
             at=self.at,
             rule=self.rule,
-            value=self.value,
-            links=tuple(Link(group=group, value=value) for group, value in self.links),
+            values=self.values,
+            links=tuple(Link(group=group, values=values) for group, values in self.links),
         )
 
     def match(self, reasons: tuple[str, ...] = ()) -> Match:
@@ -118,11 +120,18 @@ class ShardEntry:
         )
 
 
-def _hash(value: str | None) -> str | None:
-    if value is None:
-        return None
+def _shorten(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple([value if _is_short(value) else _hash(value) for value in values])
+
+
+def _is_short(value: str) -> bool:
+    # What begins like a hash is hashed: no value of a mail passes for the hash of another one.
+    return len(value) <= _LONGEST_KEPT and value.isascii() and not value.startswith(_HASHED)
+
+
+def _hash(value: str) -> str:
     data = value.encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(data, digest_size=_HASH_BYTES).hexdigest()
+    return _HASHED + hashlib.blake2b(data, digest_size=_HASH_BYTES).hexdigest()
 
 
 def _to_number(at: datetime) -> int:

@@ -213,14 +213,14 @@ class ShardGroup:
         earliest = {what: key for key, what in reversed(counted)}
         return sorted(ordered, key={*latest.values(), *earliest.values()}.__contains__)
 
-    def _counts_as(self, entry: ShardEntry) -> str | None:
+    def _counts_as(self, entry: ShardEntry) -> object:
         match self.definition.window.type:
-            case CorrelationType.EVENT_COUNT:
-                return entry.key
             case CorrelationType.VALUE_COUNT:
-                return entry.value
+                return entry.values
             case CorrelationType.TEMPORAL | CorrelationType.TEMPORAL_ORDERED:
                 return entry.rule
+            case _:
+                return entry.key
 
     def _first_within(self, most_bytes: int) -> Iterator[EntryKey]:
         left = most_bytes

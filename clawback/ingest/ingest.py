@@ -289,7 +289,7 @@ class Ingest:
             at=event.at,
             seen_at=_now(),
             rule=found.rule,
-            value=found.value,
+            values=found.values,
             links=found.links,
             targets=self._rules().mark(event.targets),
             handled=event.handled,

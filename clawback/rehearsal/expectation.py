@@ -4,12 +4,16 @@ Independent on purpose: it shares with the worker what a rule means (the rule se
 not ingest, the window search or the case. Windows are searched by brute force.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import ceil, fsum, isfinite
+from operator import ge, gt, le, lt
+from statistics import fmean, median
 from typing import Any
 
 from clawback.actions import (
@@ -116,13 +120,13 @@ class _Case:
 class _Match:
     """An event as one correlation counts it.
 
-    `rule` is the path of correlations to the rule that matched, `links` has a group and a value for
+    `rule` is the path of correlations to the rule that matched, `links` has a group and values for
     each of them. `prefix` makes the key of an inner correlation's match unique.
     """
 
     event: Event
     rule: str
-    value: str | None
+    values: tuple[str, ...]
     links: tuple[Link, ...] = ()
     prefix: str = ""
 
@@ -133,7 +137,7 @@ class _Match:
     def within_outermost(self) -> "_Match":
         """The match as the outermost correlation of its path sees it."""
         inner_rule = self.rule.partition("/")[2]
-        return _Match(self.event, inner_rule, self.links[0].value, self.links[1:])
+        return _Match(self.event, inner_rule, self.links[0].values, self.links[1:])
 
 
 def build_expectation(
@@ -149,7 +153,7 @@ def build_expectation(
             allowed = rules.safety.ceiling_of(found.plan.rule)
             plan = found.plan.model_copy(update={"mode": found.plan.mode.capped(allowed)})
             case = cases.setdefault(found.plan.case_id, _Case(plan))
-            case.matches.append(_Match(event, found.rule, found.value, found.links))
+            case.matches.append(_Match(event, found.rule, found.values, found.links))
 
     expectation = Expectation(events=len(events))
     for case_id, case in cases.items():
@@ -237,6 +241,8 @@ def is_threshold_met(watch: CorrelationWindow, matches: Sequence[_Match]) -> boo
         (one for match in matches for one in _count_as(watch, match, matches)),
         key=lambda one: one.event.at,
     )
+    if watch.type.is_aggregate:
+        return _is_bound_met_once(watch, counted)
     if not _is_satisfied(watch, counted):
         return False
     times = [one.event.at for one in counted]
@@ -247,6 +253,17 @@ def is_threshold_met(watch: CorrelationWindow, matches: Sequence[_Match]) -> boo
             return True
         tried = end
     return False
+
+
+def _is_bound_met_once(watch: CorrelationWindow, counted: Sequence[_Match]) -> bool:
+    """Whether the numbers before any of the matches, and within the timespan, are as wanted."""
+    times = [one.event.at for one in counted]
+    return any(
+        _is_bound_met(
+            watch, counted[bisect_left(times, at - watch.timespan) : bisect_right(times, at)]
+        )
+        for at in dict.fromkeys(times)
+    )
 
 
 def _count_as(
@@ -274,8 +291,10 @@ def _count_as(
         window = [
             one for one in counted if start <= one.event.at and (one.event.at, one.key) <= end
         ]
-        if _is_satisfied(inner, window):
-            yield _Match(match.event, name, match.value, (), f"{name}/{group}/{last.prefix}")
+        # What numbers come to is compared once for all events of one time.
+        is_last = all(one.event.at > end[0] for one in counted if (one.event.at, one.key) > end)
+        if _is_satisfied(inner, window) and (is_last or not inner.type.is_aggregate):
+            yield _Match(match.event, name, match.values, (), f"{name}/{group}/{last.prefix}")
 
 
 def _is_satisfied(watch: CorrelationWindow, window: Sequence[_Match]) -> bool:
@@ -283,11 +302,45 @@ def _is_satisfied(watch: CorrelationWindow, window: Sequence[_Match]) -> bool:
         case CorrelationType.EVENT_COUNT:
             return len({match.key for match in window}) >= watch.at_least
         case CorrelationType.VALUE_COUNT:
-            return len({match.value for match in window} - {None}) >= watch.at_least
+            return len({value for match in window for value in match.values}) >= watch.at_least
         case CorrelationType.TEMPORAL:
             return set(watch.rules) <= {match.rule for match in window}
         case CorrelationType.TEMPORAL_ORDERED:
             return _is_in_order(watch.rules, window)
+        case _:
+            return _is_bound_met(watch, window)
+
+
+def _is_bound_met(watch: CorrelationWindow, window: Sequence[_Match]) -> bool:
+    """Whether the numbers of a window come to what is wanted, by the words of the documentation."""
+    of_event: dict[str, float] = {}
+    for match in sorted(window, key=lambda one: (one.event.at, one.key, one.values)):
+        with suppress(IndexError, ValueError):
+            if isfinite(number := float(match.values[0])):
+                of_event.setdefault(match.key, number)
+
+    bound, numbers = watch.bound, sorted(of_event.values())
+    if bound is None or not numbers:
+        return False
+
+    if watch.type is CorrelationType.VALUE_PERCENTILE:
+        found = numbers[ceil(len(numbers) * (bound.percentile or 100) / 100) - 1]
+    else:
+        found = _AGGREGATES[watch.type](numbers)
+    return _COMPARISONS[bound.comparison](found, bound.number)
+
+
+_AGGREGATES: Mapping[CorrelationType, Callable[[Sequence[float]], float]] = {
+    CorrelationType.VALUE_SUM: fsum,
+    CorrelationType.VALUE_AVG: fmean,
+    CorrelationType.VALUE_MEDIAN: median,
+}
+_COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
+    "gt": gt,
+    "gte": ge,
+    "lt": lt,
+    "lte": le,
+}
 
 
 def _is_in_order(rules: Sequence[str], window: Sequence[_Match]) -> bool:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 
 from clawback.cases.plan import Match
+from clawback.correlation.aggregates import Bound, Comparison
 from clawback.correlation.payloads import (
     CorrelationDefinition,
     Delivery,
@@ -43,7 +44,7 @@ from clawback.model.providers import Provider
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 THREE = CorrelationWindow(type=CorrelationType.EVENT_COUNT, timespan=24 * HOUR, at_least=3)
-KINDS = st.sampled_from(list(CorrelationType))
+KINDS = st.sampled_from([kind for kind in CorrelationType if not kind.is_aggregate])
 
 
 def definition(window: CorrelationWindow = THREE, **changes: Any) -> CorrelationDefinition:
@@ -92,7 +93,9 @@ def keys(deliveries: Iterable[Delivery]) -> list[str]:
 def entries_of(matches: Sequence[Match]) -> list[WindowEntry]:
     """Give matches as the window search takes them."""
     return [
-        WindowEntry(key=one.window_key, at=one.at, rule=one.rule, value=one.value, links=one.links)
+        WindowEntry(
+            key=one.window_key, at=one.at, rule=one.rule, values=one.values, links=one.links
+        )
         for one in matches
     ]
 
@@ -101,7 +104,7 @@ EVENTS = st.lists(
     st.tuples(
         st.integers(0, 12),
         st.sampled_from(["a", "b", "burst/a", "burst/b"]),
-        st.sampled_from(["x", "y", None]),
+        st.sampled_from([(), ("x",), ("a value that is hashed", "y"), ("#y",)]),
         st.sampled_from("gh"),
     ),
     max_size=10,
@@ -111,10 +114,10 @@ EVENTS = st.lists(
             number,
             hour,
             rule=rule,
-            value=value,
-            links=(Link(group=group, value=value),) if "/" in rule else (),
+            values=values,
+            links=(Link(group=group, values=values),) if "/" in rule else (),
         )
-        for number, (hour, rule, value, group) in enumerate(rows)
+        for number, (hour, rule, values, group) in enumerate(rows)
     ]
 )
 
@@ -178,7 +181,7 @@ def test_an_entry_survives_its_row(
         entry = ShardEntry.of(one)
         again = ShardEntry.from_row(tuple(to_lists(entry.row)))
         assert again == entry
-        assert again.match() == one.model_copy(update={"value": None, "links": ()})
+        assert again.match() == one.model_copy(update={"values": (), "links": ()})
 
 
 def to_lists(row: Any) -> Any:
@@ -458,7 +461,7 @@ def test_the_largest_threshold_always_opens_a_case(before: int) -> None:
 @pytest.mark.parametrize(
     ("window", "field"),
     [
-        (CorrelationWindow(type="value_count", timespan=24 * HOUR, at_least=3), "value"),
+        (CorrelationWindow(type="value_count", timespan=24 * HOUR, at_least=3), "values"),
         (CorrelationWindow(type="temporal", timespan=24 * HOUR, rules=("1", "2", "3")), "rule"),
         (
             CorrelationWindow(type="temporal_ordered", timespan=24 * HOUR, rules=("1", "2", "3")),
@@ -473,7 +476,11 @@ def test_a_large_campaign_never_pushes_out_the_others(
     """What counts as others do goes first, so three campaigns are three, however large each is."""
     shard, known = new_shard(), definition(window)
     many = [
-        match(2000 * part + number, part + number / 2000, **{field: str(part)})
+        match(
+            2000 * part + number,
+            part + number / 2000,
+            **{field: (str(part),) if field == "values" else str(part)},
+        )
         for part in (1, 2, 3)
         for number in range(2000)
     ]
@@ -486,3 +493,26 @@ def test_a_large_campaign_never_pushes_out_the_others(
 def test_a_shard_of_full_size_fits_twice_into_a_payload() -> None:
     """The bound is far below the two MiB of a payload."""
     assert MOST_BYTES < 1024 * 1024 * 3 // 4
+
+
+def test_numbers_are_added_up_across_pages_and_runs() -> None:
+    """A sum of recipients is reached with the matches of another page and run."""
+    bound = Bound(comparison=Comparison.GTE, number=1e6)
+    window = CorrelationWindow(type=CorrelationType.VALUE_SUM, timespan=HOUR, bound=bound)
+    shard = new_shard()
+    shard.take(batch(match(1, values=("999999.25",)), of=definition(window)), NOW)
+    assert deliver(shard) == []
+
+    shard = reborn(shard)
+    shard.take(batch(match(2, values=("0.75",)), of=definition(window)), NOW)
+
+    assert keys(deliver(shard)) == ["m1", "m2"]
+
+
+def test_a_value_never_passes_for_the_hash_of_another() -> None:
+    """Short values are kept, long ones are hashed, and both stay apart."""
+    long = "a value that is much too long to be kept"
+    (hashed,) = ShardEntry.of(match(1, values=(long,))).values
+    (other,) = ShardEntry.of(match(2, values=(hashed,))).values
+    assert len(hashed) < len(long)
+    assert other != hashed

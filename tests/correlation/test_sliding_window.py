@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, pairwise, permutations
+from statistics import mean, median
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clawback.correlation.aggregates import Bound, Comparison, Numbers, parse_number
 from clawback.correlation.sliding_window import (
     CorrelationType,
     CorrelationWindow,
@@ -17,19 +20,36 @@ from clawback.correlation.sliding_window import (
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+VALUES: list[tuple[str, ...]] = [(), ("x",), ("y",), ("x", "y"), ("1",), ("-2",), ("4", "x")]
 ENTRIES = st.lists(
-    st.tuples(st.integers(0, 12), st.sampled_from("ab"), st.sampled_from(["x", "y", None])),
-    max_size=6,
+    st.tuples(st.integers(0, 12), st.sampled_from("ab"), st.sampled_from(VALUES)), max_size=6
 ).map(
     lambda rows: [
-        WindowEntry(key=str(number), at=EPOCH + hour * HOUR, rule=rule, value=value)
-        for number, (hour, rule, value) in enumerate(rows)
+        WindowEntry(key=str(number), at=EPOCH + hour * HOUR, rule=rule, values=values)
+        for number, (hour, rule, values) in enumerate(rows)
     ]
+)
+AGGREGATES = [kind for kind in CorrelationType if kind.is_aggregate]
+COUNTS = [kind for kind in CorrelationType if not kind.is_aggregate]
+BOUNDS = st.builds(
+    Bound,
+    comparison=st.sampled_from(list(Comparison)),
+    number=st.sampled_from([-2, 0, 0.5, 1, 1.5, 4, 5]),
+    percentile=st.sampled_from([1, 50, 75, 100]),
 )
 
 
 def oracle(correlation: CorrelationWindow, entries: Sequence[WindowEntry]) -> bool:
-    """Check by brute force whether any subset within the timespan satisfies the correlation."""
+    """Check by brute force whether any subset within the timespan satisfies the correlation.
+
+    Numbers are those of all entries before one of them and within the timespan.
+    """
+    if correlation.type.is_aggregate:
+        windows = [
+            [s for s in entries if last.at - correlation.timespan <= s.at <= last.at]
+            for last in entries
+        ]
+        return any(holds(correlation, window) for window in windows)
     for size in range(1, len(entries) + 1):
         for some in combinations(entries, size):
             if max(s.at for s in some) - min(s.at for s in some) <= correlation.timespan and holds(
@@ -45,7 +65,7 @@ def holds(correlation: CorrelationWindow, some: Sequence[WindowEntry]) -> bool:
         case CorrelationType.EVENT_COUNT:
             return len(some) >= correlation.at_least
         case CorrelationType.VALUE_COUNT:
-            return len({s.value for s in some} - {None}) >= correlation.at_least
+            return len({value for s in some for value in s.values}) >= correlation.at_least
         case CorrelationType.TEMPORAL:
             return {s.rule for s in some} >= set(correlation.rules)
         case CorrelationType.TEMPORAL_ORDERED:
@@ -54,15 +74,41 @@ def holds(correlation: CorrelationWindow, some: Sequence[WindowEntry]) -> bool:
                 and all(a.at <= b.at for a, b in pairwise(order))
                 for order in permutations(some)
             )
+        case _:
+            return come_to(correlation, some)
 
 
-@given(ENTRIES, st.integers(1, 4), st.integers(0, 6), st.sampled_from(list(CorrelationType)))
+def come_to(correlation: CorrelationWindow, some: Sequence[WindowEntry]) -> bool:
+    """Check what the numbers of some entries come to, with the statistics of Python."""
+    texts = [entry.values[0] for entry in some if entry.values]
+    numbers = sorted(float(text) for text in texts if text not in {"x", "y"})
+    bound = correlation.bound
+    if not numbers or bound is None:
+        return False
+    rank = max(-(-len(numbers) * (bound.percentile or 0) // 100), 1)
+    found = {
+        CorrelationType.VALUE_SUM: sum(numbers),
+        CorrelationType.VALUE_AVG: mean(numbers),
+        CorrelationType.VALUE_MEDIAN: median(numbers),
+        CorrelationType.VALUE_PERCENTILE: numbers[rank - 1],
+    }[correlation.type]
+    return {
+        Comparison.GT: found > bound.number,
+        Comparison.GTE: found >= bound.number,
+        Comparison.LT: found < bound.number,
+        Comparison.LTE: found <= bound.number,
+    }[bound.comparison]
+
+
+@given(
+    ENTRIES, st.integers(1, 4), st.integers(0, 6), st.sampled_from(list(CorrelationType)), BOUNDS
+)
 def test_windows_agree_with_brute_force(
-    entries: list[WindowEntry], at_least: int, hours: int, kind: CorrelationType
+    entries: list[WindowEntry], at_least: int, hours: int, kind: CorrelationType, bound: Bound
 ) -> None:
     """Every type of correlation finds a window exactly where the oracle finds a subset."""
     correlation = CorrelationWindow(
-        type=kind, timespan=hours * HOUR, at_least=at_least, rules=("a", "b")
+        type=kind, timespan=hours * HOUR, at_least=at_least, rules=("a", "b"), bound=bound
     )
     assert (find_window(correlation, entries) is not None) == oracle(correlation, entries)
 
@@ -71,7 +117,7 @@ def test_windows_agree_with_brute_force(
     ENTRIES,
     st.integers(1, 4),
     st.integers(0, 6),
-    st.sampled_from(list(CorrelationType)),
+    st.sampled_from(COUNTS),
     st.lists(st.sampled_from("ab"), max_size=3),
 )
 def test_the_first_window_is_the_earliest(
@@ -122,7 +168,9 @@ def test_a_window_that_never_fills_costs_no_more_for_each_sighting() -> None:
         5000,
     )
     entries = [
-        WindowEntry.model_construct(key=str(n), at=EPOCH + n * timedelta(minutes=1), value=value)
+        WindowEntry.model_construct(
+            key=str(n), at=EPOCH + n * timedelta(minutes=1), values=(value,)
+        )
         for n in range(many)
     ]
     before = Counted.looks
@@ -164,18 +212,34 @@ CHAINED = st.lists(
     st.tuples(
         st.integers(0, 8),
         st.sampled_from(["burst/a", "burst/b", "c"]),
-        st.sampled_from("gh"),
-        st.sampled_from(["x", "y", None]),
+        st.sampled_from("12"),
+        st.sampled_from(VALUES),
     ),
     max_size=8,
 ).map(lambda rows: [_chained(number, *row) for number, row in enumerate(rows)])
 KINDS = st.sampled_from(list(CorrelationType))
 
 
-def _chained(number: int, hour: int, rule: str, group: str, value: str | None) -> WindowEntry:
+def _chained(number: int, hour: int, rule: str, group: str, values: tuple[str, ...]) -> WindowEntry:
     """One event, of the outer rule `c` or of a rule of the inner correlation `burst`."""
-    links = (Link(group=group, value=value),) if "/" in rule else ()
-    return WindowEntry(key=str(number), at=EPOCH + hour * HOUR, rule=rule, value=group, links=links)
+    links = (Link(group=group, values=values),) if "/" in rule else ()
+    at = EPOCH + hour * HOUR
+    return WindowEntry(key=str(number), at=at, rule=rule, values=(group,), links=links)
+
+
+def with_one_value(entries: Sequence[WindowEntry]) -> list[WindowEntry]:
+    """Leave one counted value to each entry."""
+    return [
+        one.model_copy(
+            update={
+                "links": tuple(Link(group=link.group, values=link.values[:1]) for link in one.links)
+            }
+        )
+        for one in entries
+    ]
+
+
+ABOVE_NOTHING = Bound(comparison=Comparison.GT, number=0)
 
 
 def matches_of_burst(inner: CorrelationWindow, entries: Sequence[WindowEntry]) -> list[WindowEntry]:
@@ -190,18 +254,22 @@ def matches_of_burst(inner: CorrelationWindow, entries: Sequence[WindowEntry]) -
         ]
         plain = [
             WindowEntry(
-                key=one.key, at=one.at, rule=one.rule.partition("/")[2], value=one.links[0].value
+                key=one.key, at=one.at, rule=one.rule.partition("/")[2], values=one.links[0].values
             )
             for one in window
         ]
-        if any(
-            holds(inner, some)
-            for size in range(1, len(plain) + 1)
-            for some in combinations(plain, size)
-        ):
-            found.append(
-                WindowEntry(key=f"match {last.key}", at=last.at, rule="burst", value=last.value)
+        if inner.type.is_aggregate:
+            is_last = all(one.key <= last.key for one in same if one.at == last.at)
+            is_match = is_last and holds(inner, plain)
+        else:
+            is_match = any(
+                holds(inner, some)
+                for size in range(1, len(plain) + 1)
+                for some in combinations(plain, size)
             )
+        if is_match:
+            key = f"match {last.key}"
+            found.append(WindowEntry(key=key, at=last.at, rule="burst", values=last.values))
     return found
 
 
@@ -213,6 +281,7 @@ def matches_of_burst(inner: CorrelationWindow, entries: Sequence[WindowEntry]) -
     st.integers(1, 3),
     st.integers(0, 4),
     st.integers(0, 4),
+    BOUNDS,
 )
 def test_a_chain_agrees_with_brute_force(  # noqa: PLR0913, PLR0917 - two correlations have six particulars
     entries: list[WindowEntry],
@@ -222,10 +291,15 @@ def test_a_chain_agrees_with_brute_force(  # noqa: PLR0913, PLR0917 - two correl
     inner_at_least: int,
     hours: int,
     inner_hours: int,
+    bound: Bound,
 ) -> None:
     """The outer correlation counts its own events and the matches of the inner one."""
     inner = CorrelationWindow(
-        type=inner_kind, timespan=inner_hours * HOUR, at_least=inner_at_least, rules=("a", "b")
+        type=inner_kind,
+        timespan=inner_hours * HOUR,
+        at_least=inner_at_least,
+        rules=("a", "b"),
+        bound=bound,
     )
     outer = CorrelationWindow(
         type=kind,
@@ -233,12 +307,19 @@ def test_a_chain_agrees_with_brute_force(  # noqa: PLR0913, PLR0917 - two correl
         at_least=at_least,
         rules=("burst", "c"),
         inner={"burst": inner},
+        bound=bound,
     )
     seen = [*(one for one in entries if not one.links), *matches_of_burst(inner, entries)]
     assert (find_window(outer, entries) is not None) == oracle(outer, seen)
 
 
-@given(CHAINED, KINDS, KINDS, st.integers(1, 3), st.integers(1, 3))
+@given(
+    CHAINED.map(with_one_value),
+    KINDS,
+    st.sampled_from(COUNTS),
+    st.integers(1, 3),
+    st.integers(1, 3),
+)
 def test_no_fewer_entries_satisfy_a_correlation(
     entries: list[WindowEntry],
     kind: CorrelationType,
@@ -246,7 +327,10 @@ def test_no_fewer_entries_satisfy_a_correlation(
     at_least: int,
     inner_least: int,
 ) -> None:
-    """Whatever satisfies a correlation has at least as many entries as it needs."""
+    """Whatever satisfies a correlation has at least as many entries as it needs.
+
+    An event with several values may count as several.
+    """
     inner = CorrelationWindow(
         type=inner_kind, timespan=9 * HOUR, at_least=inner_least, rules=("a", "b")
     )
@@ -256,12 +340,13 @@ def test_no_fewer_entries_satisfy_a_correlation(
         at_least=at_least,
         rules=("burst", "c"),
         inner={"burst": inner},
+        bound=ABOVE_NOTHING,
     )
     if find_window(outer, entries) is not None:
         assert len(entries) >= outer.least_entries
 
 
-@given(CHAINED, KINDS, st.data())
+@given(CHAINED, st.sampled_from(COUNTS), st.data())
 def test_more_sightings_never_take_a_chain_back(
     entries: list[WindowEntry], kind: CorrelationType, data: st.DataObject
 ) -> None:
@@ -306,3 +391,63 @@ def test_equal_times_are_in_order_whatever_the_ids(keys: list[str]) -> None:
         for key, rule in zip(keys, correlation.rules, strict=True)
     ]
     assert find_window(correlation, entries) is not None
+
+
+@given(st.permutations(["a", "b", "c"]))
+def test_numbers_of_one_time_are_compared_together(keys: list[str]) -> None:
+    """An average over events of one moment does not depend on their ids."""
+    correlation = CorrelationWindow(
+        type=CorrelationType.VALUE_AVG,
+        timespan=HOUR,
+        bound=Bound(comparison=Comparison.GTE, number=5),
+    )
+    entries = [
+        WindowEntry(key=key, at=EPOCH, values=(value,))
+        for key, value in zip(keys, ["9", "1", "2"], strict=True)
+    ]
+    assert find_window(correlation, entries) is None
+
+
+def test_an_event_is_added_up_once() -> None:
+    """A record that changed, or that matches two rules, adds its number once."""
+    correlation = CorrelationWindow(
+        type=CorrelationType.VALUE_SUM,
+        timespan=HOUR,
+        bound=Bound(comparison=Comparison.GTE, number=10),
+    )
+    twice = [
+        WindowEntry(key="a", at=EPOCH, rule=rule, values=(value,))
+        for rule, value in (("one", "6"), ("two", "7"))
+    ]
+    assert find_window(correlation, twice) is None
+    other = WindowEntry(key="b", at=EPOCH + HOUR, values=("4",))
+    assert find_window(correlation, [other, *twice]) is not None
+
+
+def test_several_values_of_one_event_count_each() -> None:
+    """One event with three recipients and another with two of them and one more make four."""
+    correlation = CorrelationWindow(type=CorrelationType.VALUE_COUNT, timespan=HOUR, at_least=4)
+    entries = [
+        WindowEntry(key="a", at=EPOCH, values=("x", "y", "z")),
+        WindowEntry(key="b", at=EPOCH, values=("y", "z", "v")),
+    ]
+    assert find_window(correlation, entries) is not None
+    assert find_window(correlation, [entries[0], entries[0]]) is None
+
+
+@given(st.lists(st.sampled_from(["0.1", "0.2", "0.3", "1e16", "-1e16", "3"]), max_size=9))
+def test_numbers_leave_nothing_behind(texts: list[str]) -> None:
+    """However they enter and leave, what is left comes to exactly what it is."""
+    numbers = Numbers()
+    found = [number for text in texts if (number := parse_number(text)) is not None]
+    for number in found:
+        numbers.add(number)
+    for number in found[1:]:
+        numbers.remove(number)
+    assert numbers.sum == sum(found[:1])
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "x", "", "1e999"])
+def test_what_is_no_finite_number_is_none(text: str) -> None:
+    """It is not added up."""
+    assert parse_number(text) is None

@@ -431,9 +431,42 @@ def test_value_count_says_what_it_counts(tmp_path: Path) -> None:
 
     (match,) = rules.evaluate(message(subject="A", from_="a@x")).matches
 
-    assert match.value == "A"
+    assert match.values == ("A",)
     assert match.plan.correlation is not None
     assert match.plan.correlation.at_least == 3
+
+
+def test_value_count_counts_each_recipient_of_an_event(tmp_path: Path) -> None:
+    """A match carries the different addresses, no more than would satisfy the correlation."""
+    counted = (
+        "type: value_count, rules: [first], group-by: [who], timespan: 1d, "
+        "condition: {field: to, gte: 3}, aliases: {who: {first: from}}"
+    )
+    rules = _correlation(tmp_path, counted, BLOCKS)
+
+    few, many = (
+        rules.evaluate(message(subject="A", from_="a@x", to=to)).matches[0].values
+        for to in (["B@x.test", "b@x.test", None, "c@x.test"], [f"{n}@x.test" for n in range(99)])
+    )
+
+    assert few == ("b@x.test", "c@x.test")
+    assert len(many) == 3
+
+
+def test_an_average_takes_one_number_of_each_event(tmp_path: Path) -> None:
+    """The number is that of a field, derived or not, and the bound may have a fraction."""
+    counted = (
+        "type: value_avg, rules: [first], group-by: [who], timespan: 1d, "
+        "condition: {field: recipient_count, gt: 1.5}, aliases: {who: {first: from}}"
+    )
+    rules = _correlation(tmp_path, counted, BLOCKS)
+
+    (match,) = rules.evaluate(message(subject="A", from_="a@x", to=["b@x", "c@x"])).matches
+
+    assert match.values == ("2",)
+    assert match.plan.correlation is not None
+    assert match.plan.correlation.bound is not None
+    assert match.plan.correlation.bound.number == 1.5
 
 
 # ---- explaining

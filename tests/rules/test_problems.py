@@ -29,6 +29,12 @@ def policy(action: str) -> str:
     )
 
 
+def _number(kind: str, condition: str) -> dict[str, str]:
+    """A correlation of a type with a condition."""
+    body = f"type: {kind}, rules: [a_block], timespan: 1h, condition: {{{condition}}}"
+    return {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=body)}
+
+
 INNER = """title: Burst
 name: burst
 correlation:
@@ -466,12 +472,62 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         },
         "correlation: 'many' needs 300 matches in one group",
     ),
-    "sum": (
+    "another type": (
+        {
+            "a.yml": BLOCK,
+            "many.yml": CORRELATION.format(body=COUNT.replace("event_count", "value_summ")),
+        },
+        "the correlation type 'value_summ' is not supported; did you mean 'value_sum'?",
+    ),
+    "sum of nothing": (
         {
             "a.yml": BLOCK,
             "many.yml": CORRELATION.format(body=COUNT.replace("event_count", "value_sum")),
         },
-        "the correlation type 'value_sum' is not supported",
+        "correlation: 'many' Value sum correlation rule without field reference",
+    ),
+    "falling sum": (
+        _number("value_sum", "field: recipient_count, lt: 2"),
+        "lt is not supported: a sum cannot be decided while events still arrive; use gte or gt",
+    ),
+    "exact average": (
+        _number("value_avg", "field: recipient_count, eq: 2"),
+        "eq is not supported: numbers rarely come to exactly this; use gte, gt, lte or lt",
+    ),
+    "average of texts": (
+        _number("value_avg", "field: subject, gte: 2"),
+        (
+            "correlation: 'subject' value_avg needs one number of each event; subject is a "
+            "string; use a field such as recipient_count"
+        ),
+    ),
+    "median of several numbers": (
+        _number("value_median", "field: detections.attachments.size, gte: 2"),
+        "value_median needs one number of each event",
+    ),
+    "sum of what may be unknown": (
+        _number("value_sum", "field: link_count, gte: 2"),
+        "group: 'link_count' link_count comes from /detections",
+    ),
+    "percentile of what": (
+        _number("value_percentile", "field: recipient_count, gte: 2"),
+        "the percentile is missing; write percentile: 95, from 1 to 100",
+    ),
+    "percentile beyond all": (
+        _number("value_percentile", "field: recipient_count, gte: 2, percentile: 101"),
+        "the percentile is missing; write percentile: 95, from 1 to 100",
+    ),
+    "percentile in parts": (
+        _number("value_percentile", "field: recipient_count, gte: 2, percentile: 99.9"),
+        "99.9 is not a percentile; write a whole number from 1 to 100",
+    ),
+    "percentile of an average": (
+        _number("value_avg", "field: recipient_count, gte: 2, percentile: 5"),
+        "value_avg takes no percentile; remove percentile",
+    ),
+    "values of what may be unknown": (
+        _number("value_count", "field: detections.links.href, gte: 2"),
+        "detections.links.href",
     ),
     "generate": (
         {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT + ", generate: true")},

@@ -209,6 +209,16 @@ BAD = {
     "unknown correlation": MANY.replace("event_count", "event_cuont"),
     "falling count": MANY.replace("gte", "lt"),
     "zero count": MANY.replace("gte: 2", "gte: 0"),
+    "falling sum": MANY.replace("event_count", "value_sum").replace(
+        "gte: 2", "field: recipient_count, lt: 2"
+    ),
+    "sum of nothing": MANY.replace("event_count", "value_sum"),
+    "percentile without percent": MANY.replace("event_count", "value_percentile").replace(
+        "gte: 2", "field: recipient_count, gte: 2"
+    ),
+    "percentile beyond all": MANY.replace("event_count", "value_percentile").replace(
+        "gte: 2", "field: recipient_count, gte: 2, percentile: 101"
+    ),
     "test without time": MANY.replace("at: 0h, from: a", "from: a"),
     "correlation without status": MANY.replace("status: experimental\n", ""),
     "exception without owner": (

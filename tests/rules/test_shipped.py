@@ -136,7 +136,7 @@ def _repeat_senders(rules: RuleSet, events: list[Event]) -> set[str | None]:
         for match in rules.evaluate(event).matches:
             if match.plan.rule == "block_repeat_sender":
                 cases.setdefault(match.plan.case_id, (match.plan, []))[1].append(
-                    WindowEntry(key=event.key, at=event.at, value=match.value)
+                    WindowEntry(key=event.key, at=event.at, values=match.values)
                 )
 
     return {

@@ -323,7 +323,7 @@ async def test_no_fault_loses_a_submission(temporal: Client, tmp_path: Path, fau
         assert len(moves(deployment)) == len(set(moves(deployment)))
 
 
-async def _counted(deployment: Deployment) -> tuple[int, int, int] | None:
+async def _counted(deployment: Deployment) -> tuple[int, float, float] | None:
     windows = list((await CorrelationGateway(deployment.client).windows()).found)
     return next(((one.events, one.seen, one.wanted) for one in windows), None)
 

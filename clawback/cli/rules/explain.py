@@ -183,7 +183,7 @@ def _case_data(case: DryRun) -> dict[str, Any]:
 
 def _window_data(standing: Progress) -> dict[str, Any]:
     events = [
-        {"event": one.key, "at": one.at.isoformat(), "rule": one.rule, "value": one.value}
+        {"event": one.key, "at": one.at.isoformat(), "rule": one.rule, "values": one.values}
         for one in standing.window
     ]
     return {

@@ -39,17 +39,39 @@ class GroupField:
 
 
 @dataclass(frozen=True, slots=True)
+class CountedField:
+    """The field that a correlation counts, and how many of its values one event needs at `most`.
+
+    An event with that many different values satisfies the correlation by itself.
+    """
+
+    field: GroupField
+    most: int = 1
+
+    def values(self, record: Mapping[str, Any]) -> tuple[str, ...]:
+        """Read the different normalised values of an event."""
+        known = self.field.field
+        found: dict[str, None] = {}
+        for raw in reader_of(self.field.path)(record):
+            if (value := as_group_value(known, raw)) is not None:
+                found[value] = None
+                if len(found) == self.most:
+                    break
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
 class InnerGroup:
     """A correlation that another one refers to: its group-by fields, and the field it counts."""
 
     fields: tuple[GroupField, ...]
-    counted: GroupField | None
+    counted: CountedField | None
 
     def link(self, event: Event) -> Link:
-        """Give the group and the counted value of an event."""
+        """Give the group and the counted values of an event."""
         group = group_hash({field.name: field.value(event.record) for field in self.fields})
-        value = self.counted.value(event.record) if self.counted is not None else None
-        return Link(group=group, value=value)
+        values = self.counted.values(event.record) if self.counted is not None else ()
+        return Link(group=group, values=values)
 
 
 class Responder:
@@ -64,7 +86,7 @@ class Responder:
         plan: CasePlan,
         matched: str,
         fields: tuple[GroupField, ...],
-        counted: GroupField | None = None,
+        counted: CountedField | None = None,
         inner: tuple[InnerGroup, ...] = (),
     ) -> None:
         self.matched = matched
@@ -82,9 +104,9 @@ class Responder:
         )
         self._single = _single_field(fields)
 
-    def value_of(self, event: Event) -> str | None:
-        """Give the value that a `value_count` counts; None for any other rule."""
-        return self._counted.value(event.record) if self._counted is not None else None
+    def values_of(self, event: Event) -> tuple[str, ...]:
+        """Give the values that a correlation counts, or its number; none for any other rule."""
+        return self._counted.values(event.record) if self._counted is not None else ()
 
     def missing_fields(self, event: Event) -> list[str]:
         """Name the required fields in which the event has no value."""
@@ -163,11 +185,11 @@ class RuleMatch:
         return self._responder.matched
 
     @property
-    def value(self) -> str | None:
-        """The value that a `value_count` counts."""
-        return self._responder.value_of(self._event)
+    def values(self) -> tuple[str, ...]:
+        """The values that a `value_count` counts, or the number that others add up."""
+        return self._responder.values_of(self._event)
 
     @property
     def links(self) -> tuple[Link, ...]:
-        """The group and value of the event in each correlation on the path to `rule`."""
+        """The group and values of the event in each correlation on the path to `rule`."""
         return tuple([one.link(self._event) for one in self._responder.inner])

@@ -29,7 +29,14 @@ from clawback.rules.engine.compiler import (
 from clawback.rules.engine.explanation import Explanation, explain_node
 from clawback.rules.engine.filter import Filter
 from clawback.rules.engine.index import NOTHING, Engine
-from clawback.rules.engine.matches import GroupField, InnerGroup, Responder, RuleMatch, fill_plan
+from clawback.rules.engine.matches import (
+    CountedField,
+    GroupField,
+    InnerGroup,
+    Responder,
+    RuleMatch,
+    fill_plan,
+)
 from clawback.rules.engine.predicates import Predicate
 from clawback.rules.impersonation import ProtectedName, ProtectedNames, asks_impersonation
 from clawback.rules.protected_people import PROTECTED_PEOPLE, ProtectedPeople
@@ -378,9 +385,13 @@ class RuleSet:
         fields = tuple(self._group_field(correlation, name, path) for name in correlation.group_by)
         return InnerGroup(fields, self._counted_field(correlation, path))
 
-    def _counted_field(self, correlation: Correlation, path: tuple[str, ...]) -> GroupField | None:
+    def _counted_field(
+        self, correlation: Correlation, path: tuple[str, ...]
+    ) -> CountedField | None:
         name = correlation.value_field
-        return self._group_field(correlation, name, path) if name else None
+        if name is None:
+            return None
+        return CountedField(self._group_field(correlation, name, path), correlation.at_least)
 
     def _group_field(
         self, correlation: Correlation | None, name: str, path: tuple[str, ...]

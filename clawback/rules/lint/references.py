@@ -20,6 +20,11 @@ _RESPONSE = "response"
 _CORRELATION = "correlation"
 _KINDS = ", ".join(EventKind)
 _AT = Written(allows_zero=True)
+_NUMBERS = {
+    EventKind.MESSAGE: "recipient_count",
+    EventKind.PHISHGUARD_REPORT: "message.recipient_count",
+    EventKind.SUBMISSION: "message.recipient_count",
+}
 _ARTICLES = {"name": "a name", "id": "an id"}
 
 
@@ -291,9 +296,24 @@ class _Checker:
             correlation.value_field is not None
             and correlation.value_field not in correlation.aliases
         ):
-            self._check_group(
-                document, (_CORRELATION, "condition", "field"), [correlation.value_field], kind
+            self._check_counted(document, correlation, correlation.value_field, kind)
+
+    def _check_counted(
+        self, document: Document, correlation: Correlation, name: str, kind: EventKind
+    ) -> None:
+        """Check the field whose values are counted, which may have many, or added up."""
+        path, field = (_CORRELATION, "condition", "field"), find_field(kind, name)
+        is_number = field is not None and field.type is FieldType.NUMBER and not field.many
+        if correlation.type.is_aggregate and field is not None and not is_number:
+            self._problems.add(
+                document.value_at(*path),
+                Code.CORRELATION,
+                f"{correlation.type} needs one number of each event; {name} is a {field.type}",
+                text=name,
+                remedy=f"use a field such as {_NUMBERS[kind]}",
             )
+        elif field is None or not field.many or field.enrichment:
+            self._check_group(document, path, [name], kind)
 
     def _check_window_tests(self, rule: LoadedRule, kinds: set[EventKind]) -> None:
         for index, test in enumerate(rule.read.tests):

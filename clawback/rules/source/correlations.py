@@ -1,8 +1,9 @@
 """Reads Sigma correlations: the subset that can be decided while events still arrive."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from math import isfinite
 
 from sigma.correlations import (
     CorrelationConditionAND,
@@ -15,6 +16,7 @@ from sigma.correlations import (
 )
 from sigma.exceptions import SigmaError
 
+from clawback.correlation.aggregates import Bound, Comparison
 from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow
 from clawback.model.suggestions import did_you_mean
 from clawback.rules.source.documents import CorrelationBody, CorrelationDocument
@@ -24,6 +26,7 @@ from clawback.rules.source.yaml_reader import Document
 # What each operator adds: more than 2 is at least 3.
 _COUNTS = {SigmaCorrelationConditionOperator.GTE: 0, SigmaCorrelationConditionOperator.GT: 1}
 _CORRELATION = "correlation"
+_ALL = 100  # percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Correlation:
     timespan: timedelta
     group_by: tuple[str, ...] = ()
     at_least: int = 1
+    bound: Bound | None = None
     value_field: str | None = None
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -46,7 +50,11 @@ class Correlation:
     def window(self) -> CorrelationWindow:
         """The window that a case carries, without those of inner correlations."""
         return CorrelationWindow(
-            type=self.type, timespan=self.timespan, at_least=self.at_least, rules=self.rules
+            type=self.type,
+            timespan=self.timespan,
+            at_least=self.at_least,
+            bound=self.bound,
+            rules=self.rules,
         )
 
     def resolve_field(self, name: str, rule: str) -> str:
@@ -78,6 +86,7 @@ def read_correlation(
 
 def _correlation(read: CorrelationDocument) -> Correlation:
     body = read.correlation
+    _check_percentile(body.condition)
     if body.generate is not None:
         raise _Unsupported(
             ("generate",),
@@ -99,17 +108,25 @@ def _correlation(read: CorrelationDocument) -> Correlation:
     parsed = SigmaCorrelationRule.from_dict(
         {"title": read.title, "name": read.name, _CORRELATION: _with_lists(data)}
     )
-    rules, at_least, value_field = _threshold(kind, parsed, given=body.condition is not None)
-
-    return Correlation(
+    read_so_far = Correlation(
         type=kind,
-        rules=rules,
+        rules=tuple(dict.fromkeys(reference.reference for reference in parsed.rules or ())),
         timespan=body.timespan,
         group_by=body.group_by,
-        at_least=at_least,
-        value_field=value_field,
         aliases=body.aliases,
     )
+    return _with_threshold(read_so_far, parsed, given=body.condition is not None)
+
+
+def _check_percentile(condition: object) -> None:
+    """Refuse what pySigma would round: 99.9 is not 99."""
+    found = condition.get("percentile", 1) if isinstance(condition, dict) else 1
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise _Unsupported(
+            ("condition", "percentile"),
+            f"{found} is not a percentile",
+            "write a whole number from 1 to 100",
+        )
 
 
 def _check_shape(kind: CorrelationType, body: CorrelationBody) -> None:
@@ -125,14 +142,17 @@ def _check_shape(kind: CorrelationType, body: CorrelationBody) -> None:
         return
 
     known = [operator.name.lower() for operator in SigmaCorrelationConditionOperator]
-    comparisons = [key for key in body.condition if key != "field"]
+    others = {"field", "percentile"} if kind.is_aggregate else {"field"}
+    comparisons = [key for key in body.condition if key not in others]
     if len(comparisons) != 1 or comparisons[0] not in known:
         message = "a threshold is one comparison"
         raise _Unsupported(("condition",), message, "write condition: {gte: 3}")
     count = body.condition[comparisons[0]]
-    if not isinstance(count, int) or isinstance(count, bool):
-        message = f"{str(count)[:40]} is not a count"
-        remedy = "write a whole number of at least 1"
+    is_number = isinstance(count, float) and isfinite(count) and kind.is_aggregate
+    if (not isinstance(count, int) or isinstance(count, bool)) and not is_number:
+        what = "number" if kind.is_aggregate else "count"
+        message = f"{str(count)[:40]} is not a {what}"
+        remedy = "write a number" if kind.is_aggregate else "write a whole number of at least 1"
         raise _Unsupported(("condition", comparisons[0]), message, remedy)
 
 
@@ -140,14 +160,11 @@ def _with_lists(data: dict[str, object]) -> dict[str, object]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
 
 
-def _threshold(
-    kind: CorrelationType, parsed: SigmaCorrelationRule, *, given: bool
-) -> tuple[tuple[str, ...], int, str | None]:
-    rules = tuple(dict.fromkeys(reference.reference for reference in parsed.rules or ()))
-    condition = parsed.condition
+def _with_threshold(read: Correlation, parsed: SigmaCorrelationRule, *, given: bool) -> Correlation:
+    kind, condition = read.type, parsed.condition
     if kind in {CorrelationType.TEMPORAL, CorrelationType.TEMPORAL_ORDERED}:
         if isinstance(condition, SigmaExtendedCorrelationCondition):
-            return _rules_joined_by_and(condition), 1, None
+            return replace(read, rules=_rules_joined_by_and(condition))
 
         if given:
             raise _Unsupported(
@@ -156,12 +173,44 @@ def _threshold(
                 "remove the condition: all rules must match",
             )
 
-        return tuple(reference.reference for reference in parsed.rules or ()), 1, None
+        return replace(read, rules=tuple(reference.reference for reference in parsed.rules or ()))
 
     if not given or not isinstance(condition, SigmaCorrelationCondition):
         raise _Unsupported((), f"{kind} needs a condition", "write condition: {gte: 3}")
 
-    return rules, _count(condition), _value_field(kind, condition)
+    counted = replace(read, value_field=_value_field(kind, condition))
+    if kind.is_aggregate:
+        return replace(counted, bound=_bound(kind, condition))
+    return replace(counted, at_least=_count(condition))
+
+
+def _bound(kind: CorrelationType, condition: SigmaCorrelationCondition) -> Bound:
+    said = condition.op.name.lower()
+    if said not in set(Comparison):
+        raise _Unsupported(
+            ("condition",),
+            f"{said} is not supported: numbers rarely come to exactly this",
+            "use gte, gt, lte or lt",
+        )
+
+    if kind is CorrelationType.VALUE_SUM and condition.op not in _COUNTS:
+        raise _Unsupported(
+            ("condition",),
+            f"{said} is not supported: a sum cannot be decided while events still arrive",
+            "use gte or gt",
+        )
+
+    if kind is not CorrelationType.VALUE_PERCENTILE:
+        if condition.percentile is not None:
+            raise _Unsupported(("condition",), f"{kind} takes no percentile", "remove percentile")
+    elif condition.percentile is None or not 1 <= condition.percentile <= _ALL:
+        raise _Unsupported(
+            ("condition",), "the percentile is missing", "write percentile: 95, from 1 to 100"
+        )
+
+    return Bound(
+        comparison=Comparison(said), number=condition.count, percentile=condition.percentile
+    )
 
 
 def _count(condition: SigmaCorrelationCondition) -> int:
@@ -185,9 +234,9 @@ def _count(condition: SigmaCorrelationCondition) -> int:
 
 def _value_field(kind: CorrelationType, condition: SigmaCorrelationCondition) -> str | None:
     fieldref = condition.fieldref
-    if kind is CorrelationType.VALUE_COUNT and not isinstance(fieldref, str):
+    if kind is not CorrelationType.EVENT_COUNT and not isinstance(fieldref, str):
         raise _Unsupported(
-            ("condition",), "value_count over several fields is not supported", "name one field"
+            ("condition",), f"{kind} over several fields is not supported", "name one field"
         )
 
     if kind is CorrelationType.EVENT_COUNT and fieldref is not None:

@@ -189,7 +189,7 @@ def _matches(
                 at=event.at,
                 seen_at=context.now,
                 rule=found.rule,
-                value=found.value,
+                values=found.values,
                 links=found.links,
                 targets=rules.mark(event.targets),
                 handled=event.handled,
@@ -252,7 +252,11 @@ def _dry_run_case(
 def _window_entries(matches: Sequence[Match]) -> list[WindowEntry]:
     return [
         WindowEntry(
-            key=match.window_key, at=match.at, rule=match.rule, value=match.value, links=match.links
+            key=match.window_key,
+            at=match.at,
+            rule=match.rule,
+            values=match.values,
+            links=match.links,
         )
         for match in matches
     ]

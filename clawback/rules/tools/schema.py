@@ -7,12 +7,14 @@ them. The loader does not use it: its own checks are stricter and its messages b
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel
 
 from clawback.actions import ACTIONS, schema_of
 from clawback.cases.while_held import FOLDERS
+from clawback.correlation.aggregates import Comparison
 from clawback.correlation.sliding_window import CorrelationType
 from clawback.model.durations import DurationSchema, Written
 from clawback.model.events import EventKind
@@ -32,6 +34,13 @@ FILE_NAME = "schema.json"
 """The name of the schema file in a folder of rules."""
 
 _KINDS = tuple(EventKind)
+_AVERAGES = (CorrelationType.VALUE_AVG, CorrelationType.VALUE_MEDIAN)
+_COMPARISONS = {
+    "gte": "At least this",
+    "gt": "More than this",
+    "lte": "At most this",
+    "lt": "Less than this",
+}
 
 
 def rule_schema() -> Schema:
@@ -140,9 +149,21 @@ def _refine(definitions: dict[str, Schema]) -> None:
     response["limits"] = _one_or_many(response["limits"])
     body = definitions["CorrelationBody"]["properties"]
     body["type"] = {"description": body["type"]["description"], "enum": list(CorrelationType)}
-    body["condition"] |= {"anyOf": [_count(), {"type": "string"}]}
+    body["condition"] |= {"anyOf": [{"type": "object"}, {"type": "string"}]}
     body |= {key: _one_or_many(body[key]) for key in ("rules", "group-by")}
     del body["generate"]
+    definitions["CorrelationBody"]["allOf"] = [
+        _when_type(lambda kind: kind is CorrelationType.EVENT_COUNT, _count()),
+        _when_type(lambda kind: kind is CorrelationType.VALUE_COUNT, _count(), "field"),
+        _when_type(lambda kind: kind is CorrelationType.VALUE_SUM, _bound("gte", "gt"), "field"),
+        _when_type(_AVERAGES.__contains__, _bound(*Comparison), "field"),
+        _when_type(
+            lambda kind: kind is CorrelationType.VALUE_PERCENTILE,
+            _bound(*Comparison, has_percentile=True),
+            "field",
+            "percentile",
+        ),
+    ]
     definitions["WindowTest"]["properties"]["events"]["items"] = _named("window_event")
 
 
@@ -168,6 +189,20 @@ def _one_or_many(schema: Schema) -> Schema:
     return {**description, "anyOf": [schema["items"], {"type": "array", "items": schema["items"]}]}
 
 
+def _when_type(
+    includes: Callable[[CorrelationType], bool], condition: Schema, *needs: str
+) -> Schema:
+    """What the condition of some types of correlation must be."""
+    types = [kind for kind in CorrelationType if includes(kind)]
+    return {
+        "if": {"required": ["type"], "properties": {"type": {"enum": types}}},
+        "then": {
+            "required": ["condition"],
+            "properties": {"condition": {**condition, "required": [*needs]}},
+        },
+    }
+
+
 def _count() -> Schema:
     number = {"type": "integer", "minimum": 1, "description": "At least this many"}
     more = {"type": "integer", "minimum": 0, "description": "More than this many"}
@@ -181,6 +216,22 @@ def _count() -> Schema:
         "properties": {"gte": number, "gt": more, "field": field},
         "additionalProperties": False,
     }
+
+
+def _bound(*comparisons: str, has_percentile: bool = False) -> Schema:
+    properties: Schema = {
+        one: {"type": "number", "description": _COMPARISONS[one]} for one in comparisons
+    }
+    properties["field"] = {"type": "string", "description": "The field whose numbers are taken"}
+    if has_percentile:
+        properties["percentile"] = {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 100,
+            "description": "The percent of the numbers that are not above it",
+        }
+
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 # ---- documents

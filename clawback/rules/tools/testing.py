@@ -119,7 +119,7 @@ def _count_groups(rules: RuleSet, rule: Rule, events: Sequence[Event]) -> _Group
                         key=event.key,
                         at=event.at,
                         rule=match.rule,
-                        value=match.value,
+                        values=match.values,
                         links=match.links,
                     )
                 )
