@@ -17,6 +17,7 @@ from clawback.actions import ACTIONS, CASE_WORDS, ContainmentAction, Scope, sche
 from clawback.cli.program import load
 from clawback.model.durations import format_duration
 from clawback.model.events import SOURCES, Enrichment, EventKind
+from clawback.rules.lint.pure_sigma import find_own_sigma
 from clawback.rules.lint.review import review_rules
 from clawback.rules.loader import read_folder
 from clawback.rules.source.documents import Status
@@ -141,7 +142,15 @@ _REMEDIES = {
 }
 """The remedy for messages that carry none of their own."""
 _LISTS = {"lists/own_domains.yml": "values: [x.test]\n"}
+_NOT_SIGMA = {
+    "x.yml": block(
+        "sel: {from_domain|lookalike: x.test, history.messages: 0, detections.links: {text: a}}\n"
+        "condition: sel"
+    ),
+    "a_rule.yml": PLAIN,
+}
 _MORE: dict[str, dict[str, str]] = {
+    "not Sigma": _NOT_SIGMA,
     "unused": {"x.yml": block("sel: {subject: a}\nother: {subject: b}\ncondition: sel")},
     "never": {
         "x.yml": block(
@@ -328,7 +337,9 @@ def problems_of(files: dict[str, str]) -> tuple[Problem, ...]:
         path = write(Path(folder), files)
         if files.get("safety.yml") == "":
             (path / "safety.yml").unlink()
-        return review_rules(read_folder(path), lambda: TODAY)
+        loaded = read_folder(path)
+        own = find_own_sigma(loaded) if files is _NOT_SIGMA else ()
+        return (*review_rules(loaded, lambda: TODAY), *own)
 
 
 def _errors() -> Iterator[str]:

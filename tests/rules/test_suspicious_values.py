@@ -38,6 +38,18 @@ ODD: dict[str, tuple[str, str]] = {
     "a class": ("subject|contains: '[a-z]{4}'", "without re"),
     "an escaped dot": (r"from|endswith: '@x\.test'", "without re"),
     "a network of a name": ("from_name|cidr: 192.0.2.0/24", "from_name is a string: only values"),
+    "a host": (
+        "from_domain: [x.test, mail.google.com]",
+        (
+            "suspicious-value: 'mail.google.com' from_domain is a registered domain and never a "
+            "host below one; write from_domain: google.com"
+        ),
+    ),
+    "hosts": ("replyto_domain|endswith: .x.co.uk", "write replyto_domain: x.co.uk"),
+    "the host of a link": (
+        "detections.links: {href_domain: accounts.google.com}",
+        "write href_domain: google.com",
+    ),
     "a new verdict": (
         "final_disposition: EVIL",
         "unknown-value: 'EVIL' no known value of final_disposition is EVIL; known so far are",
@@ -47,6 +59,10 @@ ODD: dict[str, tuple[str, str]] = {
     "a new verdict of a part": ("detections.attachments.detection: EVIL", "unknown-value: 'EVIL'"),
 }
 PLAIN_VALUES = [
+    "from_domain: [x.test, x.co.uk, co.uk, a.web.app, 192.0.2.7, bücher.example]",
+    "from_domain|endswith: [.test, .co.uk, bank.test]",
+    "from_domain|contains: mail.google.com",
+    "from|endswith: '@mail.google.com'",
     "subject: 'Invoice (2026) - 50% off!'",
     "subject: 100% sure %",
     "subject: 'Save 5$'",

@@ -20,6 +20,7 @@ from clawback.model.texts import plural, printable
 from clawback.rules import Problem, RuleSet
 from clawback.rules.engine.builder import build_set
 from clawback.rules.lint.lacking_folders import describe_lacking
+from clawback.rules.lint.pure_sigma import find_own_sigma
 from clawback.rules.lint.review import review_rules, utc_today
 from clawback.rules.loader import read_folder
 from clawback.rules.source.errors import Code, Severity
@@ -69,7 +70,7 @@ class Checked:
         return sum(problem.severity is severity for problem in self.problems)
 
 
-def check(
+def check(  # noqa: PLR0913 - the options of a command
     paths: Paths = None,
     *,
     form: Annotated[
@@ -87,6 +88,12 @@ def check(
             help="Do not warn of values that the API is not known to have, such as a new verdict.",
         ),
     ] = False,
+    pure_sigma: Annotated[
+        bool,
+        typer.Option(
+            "--pure-sigma", help="Also warn of what other Sigma tools cannot read, or ignore."
+        ),
+    ] = False,
 ) -> int:
     """Load rules as the worker does and report every problem.
 
@@ -96,18 +103,20 @@ def check(
     Exit code 0: no errors. 1: errors, or with --strict warnings. 2: no such folder or file.
     """
     folders = dict.fromkeys(find_folder(path)[0] for path in paths or (None,))
-    checked = [check_folder(folder) for folder in folders]
+    checked = [check_folder(folder, is_pure=pure_sigma) for folder in folders]
     if allow_unknown_values:
         checked = [one.without(Code.UNKNOWN_VALUE) for one in checked]
     _write(checked, Format.JSON if as_json else form, strict=strict)
     return ExitCode.OK if _is_good(checked, strict=strict) else ExitCode.NO
 
 
-def check_folder(folder: Path) -> Checked:
-    """Read a folder and find its problems."""
+def check_folder(folder: Path, *, is_pure: bool = False) -> Checked:
+    """Read a folder and find its problems; with `is_pure` also what is not Sigma."""
     settings = load_settings()
     loaded = read_folder(folder, settings.safety)
     problems = review_rules(loaded)
+    if is_pure:
+        problems = tuple(sorted({*problems, *find_own_sigma(loaded)}))
     if len(loaded.problems):
         return Checked(folder, problems, None)
     rules = build_set(loaded, utc_today)

@@ -64,6 +64,7 @@ class Code(StrEnum):
     SUSPICIOUS = "suspicious-value"
     UNKNOWN_VALUE = "unknown-value"
     NO_GROUP = "group-may-be-missing"
+    NOT_SIGMA = "not-sigma"
 
 
 class Severity(StrEnum):

@@ -150,7 +150,6 @@ def _regex(value: SigmaRegularExpression) -> Regex:
     regex = Regex(pattern, flags)
     if (problem := regex_problem(regex.expression)) is not None:
         raise Unsupported(problem, NO_LOOKAROUND)
-
     return regex
 
 

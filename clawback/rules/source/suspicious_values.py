@@ -9,8 +9,10 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from clawback.model.domains import registered_domain
+from clawback.model.notations import canonical_domain
 from clawback.model.suggestions import nearest
-from clawback.rules.source.condition import Regex, Test, Text
+from clawback.rules.source.condition import Regex, Test, Text, Wildcard
 from clawback.rules.source.errors import Code
 from clawback.rules.source.field_catalogue import Field, FieldType
 from clawback.rules.source.sigma_values import can_equal
@@ -59,6 +61,8 @@ def find_surprises(
             )
     if field.type is FieldType.ENUM:
         yield from _unknown_values(field, groups)
+    if field.type is FieldType.DOMAIN and "expand" not in modifiers:
+        yield from _hosts(name, groups)
 
 
 def _of_text(name: str, modifiers: Sequence[str], text: str) -> Iterator[Surprise]:
@@ -115,3 +119,30 @@ def find_unknown_value(field: Field, text: Text) -> Surprise | None:
         f"{known}known so far are {', '.join(field.values)}; --allow-unknown-values accepts a "
         "new one",
     )
+
+
+def _hosts(name: str, groups: Iterable[Sequence[Test]]) -> Iterator[Surprise]:
+    """Find hosts that a field of registered domains never has."""
+    for test in (test for group in groups for test in group):
+        host = _host_of(test)
+        registered = registered_domain(host) if host else None
+        if registered is not None and registered != canonical_domain(host):
+            yield Surprise(
+                Code.SUSPICIOUS,
+                f"{name} is a registered domain and never a host below one",
+                str(test),
+                f"write {name}: {registered}",
+            )
+
+
+def _host_of(test: Test) -> str:
+    """The shortest domain that a test is true of; empty if that is not known."""
+    if not isinstance(test, Text):
+        return ""
+    match test.parts:
+        case (str() as literal,):
+            return literal
+        case (Wildcard.MANY, str() as literal):
+            return f"a{literal}"
+        case _:
+            return ""
