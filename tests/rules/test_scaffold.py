@@ -169,7 +169,7 @@ def test_what_is_offered_in_comments_loads_too(tmp_path: Path) -> None:
         detections=detections,
     )
     text = made(event)
-    assert '# detections.links.href|contains: "evil.test"' in text
+    assert '# detections.links.href_domain: "evil.test"' in text
     assert '# detections.attachments.name|endswith: ".iso"' in text
     load(tmp_path, {"rule_0.yml": text.replace("    # ", "    ")})
 

@@ -35,13 +35,13 @@ _FREE_MAIL = re.compile(
 _HASHES = ("edf_hash", "htmltext_structure_hash")
 _HINTS = (
     ("from_name", ""),
-    ("replyto", ""),
+    ("replyto_domain", ""),
     ("threat_categories", ""),
     ("validation.dmarc", ""),
     ("delivery_mode", ""),
     ("htmltext_structure_hash", ""),
     ("edf_hash", ""),
-    ("detections.links.href", "contains"),
+    ("detections.links.href_domain", ""),
     ("detections.attachments.name", "endswith"),
 )
 
@@ -244,9 +244,6 @@ def _offer(events: Sequence[Event], subject: Clue | None, choice: Choice) -> Non
 
 
 def _hint(clue: Clue, modifier: str) -> Clue:
-    host = re.match(r"[a-z]+://([^/?#\s]+)", clue.actual, re.IGNORECASE)
-    if modifier == "contains" and host is not None:
-        return Clue(clue.field, modifier, host[1], clue.actual)
     if modifier == "endswith" and "." in clue.actual:
         return Clue(clue.field, modifier, "." + clue.actual.rpartition(".")[2], clue.actual)
     return Clue(clue.field, "", clue.actual[:_LONGEST], clue.actual)
