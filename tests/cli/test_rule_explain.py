@@ -230,6 +230,20 @@ def test_a_sender_on_the_never_block_list_is_not_blocked(tmp_path: Path) -> None
     assert not case["acts"]
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085", "\u000c"])
+def test_a_line_of_json_ends_at_a_newline_only(tmp_path: Path, separator: str) -> None:
+    """A subject may have other line separators, unescaped or not."""
+    records = [bec(number, subject=f"Pay{separator}now") for number in (1, 2)]
+    lines = [json.dumps(one, ensure_ascii=separator < " ") for one in records]
+    path = tmp_path / "some.jsonl"
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+    done = clawback("rules", "explain", "quarantine_bec", "--event", str(path), "--json", **ACTING)
+
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert len(json.loads(done.stdout)["events"]) == 2
+
+
 def test_shapes_of_events(tmp_path: Path) -> None:
     """Corpus lines, whole answers of the API and lists of records are all understood."""
     for value in (

@@ -78,7 +78,8 @@ def _values(name: str, text: str) -> Iterator[tuple[str, Any]]:
     try:
         whole = json.loads(text)
     except ValueError as error:
-        lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        # A text of JSON may have other line separators as they are.
+        lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
         is_one_document = len(lines) <= 1 or not lines[0][1].rstrip().endswith("}")
         if is_one_document:
             raise Failure(f"{name}: not JSON: {error}", ExitCode.USAGE) from None
