@@ -14,6 +14,7 @@ from typing import Any
 import idna
 import re2
 
+from clawback.model.mailboxes import canonical_mailbox
 from clawback.rules.source.condition import (
     And,
     Comparison,
@@ -146,6 +147,7 @@ _DOMAINS = {
     "from_domain": ("from", _address_domain),
     "replyto_domain": ("replyto", _address_domain),
     "envelope_domain": ("envelope_from", _address_domain),
+    "from_mailbox": ("from", lambda address: canonical_mailbox(address) or None),
     "href_domain": ("href", _link_domain),
 }
 

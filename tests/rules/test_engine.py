@@ -56,8 +56,12 @@ FIELDS = [
     "from_domain",
     "replyto_domain",
     "detections.links.href_domain",
+    "envelope_domain",
+    "from_mailbox",
+    "impersonates",
     "recipient_count",
     "link_count",
+    "attachment_count",
     "sent_delay",
 ]
 WORDS = [
@@ -129,6 +133,9 @@ SENDERS = [
     "a@ab.test",
     "B@mail.AB.test",
     "a@x.abc.co.uk",
+    "A+5@ab.test",
+    "a.b+abc@googlemail.com",
+    "bounces-1-a=ab.test@abc.co.uk",
     "a@abc.web.app",
     "@",
     "a@5",
@@ -140,6 +147,7 @@ CONFUSABLES = [
     Text(("Il",)),
     Text(("a", Wildcard.MANY)),
 ]
+MAILBOXES = ["a@ab.test", "ab@gmail.com", "bounces@abc.co.uk"]
 DOMAINS = ["ab.test", "abc.co.uk", "abc.web.app"]
 ADDRESSES = ["10.1.2.3", "192.0.2.1", "2001:db8::1", "10.1.2"]
 
@@ -171,6 +179,7 @@ plain_tests = st.one_of(
     st.just(Null()),
     st.just(Exists()),
     st.builds(lambda word: Text((word,)), st.sampled_from(DOMAINS)),
+    st.builds(lambda word: Text((word,)), st.sampled_from(MAILBOXES)),
     st.builds(Number, st.sampled_from(list(Comparison)), st.sampled_from([0, 1, 2, 5, 10, 0.5])),
     st.builds(Network, st.sampled_from(["10.0.0.0/8", "2001:db8::/32", "192.0.2.1/32"])),
     st.builds(TimePart, st.sampled_from(list(TimeUnit)), st.sampled_from([1, 5, 10, 22, 47, 2025])),
@@ -240,6 +249,8 @@ records = st.fixed_dictionaries(
     optional={
         "from": st.one_of(loose, st.sampled_from(SENDERS)),
         "replyto": st.one_of(loose, st.sampled_from(SENDERS)),
+        "envelope_from": st.one_of(loose, st.sampled_from(SENDERS)),
+        "impersonates": scalars,
         "sent_at": st.sampled_from(MOMENTS),
         "scanned_at": st.sampled_from(MOMENTS),
         "subject": loose,
@@ -272,6 +283,9 @@ records = st.fixed_dictionaries(
                         max_size=3,
                     )
                 }
+            ),
+            st.fixed_dictionaries(
+                {"attachments": st.one_of(st.none(), st.lists(loose, max_size=2))}
             ),
             st.fixed_dictionaries(
                 {

@@ -308,7 +308,7 @@ class _Checker:
             self._problems.add(
                 document.value_at(*path),
                 Code.CORRELATION,
-                f"{correlation.type} needs one number of each event; {name} is a {field.type}",
+                f"{correlation.type} needs one number of each event; {name} is {field.type.noun}",
                 text=name,
                 remedy=f"use a field such as {_NUMBERS[kind]}",
             )
