@@ -1,4 +1,4 @@
-"""Which folders each provider of mailboxes lacks, and where mail goes there instead."""
+"""Which folders each provider of mailboxes lacks, and where mail goes there instead (ADR 62)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
