@@ -29,6 +29,7 @@ SLOW_FIRST = ("chaos", "rehearsal", "wheel", "docs", "workflows", "bench", "cli"
 _MOST_PROCESSES = 16
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Two processes per core, because most tests wait for servers."""
     return min(2 * (os.cpu_count() or 1), _MOST_PROCESSES)
