@@ -18,7 +18,7 @@ from clawback.actions.responses import move_outcomes, refusal_outcome, release_o
 from clawback.actions.search_check import is_wanted
 from clawback.batching import Batcher
 from clawback.cases.authority import Authority
-from clawback.cloudflare import EmailSecurity, Share, errors, pages
+from clawback.cloudflare import EmailSecurity, Share, errors, pages, read_steadily
 from clawback.cloudflare.recovery import RELEASES, is_since
 from clawback.model.events import is_moved, message_event
 from clawback.model.folders import AccountProviders
@@ -305,7 +305,7 @@ class ContainmentActivities:
         unknown: set[str] = set()
         for id_ in ids:
             try:
-                record = (await self._api.message(id_)).record
+                record = (await read_steadily(partial(self._api.message, id_))).record
             except errors.NotFound:
                 unknown.add(id_)
             else:
@@ -320,8 +320,14 @@ class ContainmentActivities:
         moved: set[str] = set()
         cursor = None
         for _ in range(max(_FEWEST_PAGES, len(targets) // _MOST_SINGLE_READS)):
-            page = await self._api.messages(
-                start=start, end=end, cursor=cursor, message_action="MOVED"
+            page = await read_steadily(
+                partial(
+                    self._api.messages,
+                    start=start,
+                    end=end,
+                    cursor=cursor,
+                    message_action="MOVED",
+                )
             )
             moved |= {item.id for item in page.items if is_moved(item.record)}
             if (cursor := page.next) is None:

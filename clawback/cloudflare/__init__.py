@@ -39,6 +39,7 @@ from clawback.cloudflare.operations.message_contents import Trace
 from clawback.cloudflare.paging import Page, PagedBy, RejectedRecord, pages
 from clawback.cloudflare.protocols import Clock, Observer, Permit
 from clawback.cloudflare.rate_limiter import RateLimitStatus, Share
+from clawback.cloudflare.steady_reads import read_steadily
 
 __all__ = [
     "ActionLogEntry",
@@ -84,4 +85,5 @@ __all__ = [
     "Verification",
     "account_domains",
     "pages",
+    "read_steadily",
 ]

@@ -11,10 +11,12 @@ which something could not be read, is an error: what was read of it is not all.
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from clawback.cloudflare.errors import UnreadableResponse
+from clawback.cloudflare.steady_reads import read_steadily
 from clawback.cloudflare.wire_model import InvalidRecord, WireModel
 from clawback.model.time_ranges import TimeRanges
 
@@ -187,7 +189,8 @@ async def pages(
     """Read a whole list, page by page, each record once.
 
     `listing` is any list method of the client, `filters` its parameters. `most` bounds the pages;
-    None where a person waits for a long history, and sees that it goes on.
+    None where a person waits for a long history, and sees that it goes on. A page after the first
+    that fails in passing is asked for again (see `steady_reads`).
 
     Raises:
         UnreadableResponse: the list goes on after `most` pages, or not all of it can be read.
@@ -211,6 +214,10 @@ async def _pages_once(
     filters: Mapping[str, Any],
 ) -> AsyncIterator[Page[R]]:
     """Read a list once; give the records that were not `seen`, and note them."""
+
+    async def read_next(place: Mapping[str, Any]) -> Page[R]:
+        return await read_steadily(partial(listing, **{**filters, **place}))
+
     requested: set[str] = set()
     barren = 0
     page = await listing(**filters)
@@ -234,13 +241,13 @@ async def _pages_once(
                 return
             if page.divided is None:
                 raise UnreadableResponse("paging", "full pages lead back to what was read")
-            page = await listing(**{**filters, PagedBy.CURSOR: page.divided})
+            page = await read_next({PagedBy.CURSOR: page.divided})
             continue
 
         requested.add(following)
         if most is not None and len(requested) >= most:
             raise UnreadableResponse("paging", f"the list goes on after {most:,} pages")
-        page = await listing(**{**filters, page.paged_by: page.next_page or following})
+        page = await read_next({page.paged_by: page.next_page or following})
 
 
 def _is_whole(page: Page[Any], seen: set[int]) -> bool:

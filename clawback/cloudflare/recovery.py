@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, Protocol
 
 from clawback.cloudflare.account_settings.policy_list import Batch, PolicyList
@@ -17,6 +18,7 @@ from clawback.cloudflare.operation_catalogue import Operation
 from clawback.cloudflare.operations.feedback import Resubmission
 from clawback.cloudflare.operations.investigate import ActionLogEntry
 from clawback.cloudflare.paging import pages
+from clawback.cloudflare.steady_reads import read_steadily
 from clawback.cloudflare.wire_model import WireModel
 from clawback.model.messages import postfix_id_of
 
@@ -91,7 +93,7 @@ def _message_ids(arguments: Mapping[str, Any]) -> Sequence[str]:
 
 async def _read_action_log(api: EmailSecurity, identity: str) -> Sequence[ActionLogEntry]:
     try:
-        return await api.action_log(identity)
+        return await read_steadily(partial(api.action_log, identity))
     except NotFound:
         return ()
 
@@ -145,9 +147,9 @@ async def _check_submitted(
     submissions, messages = await _read_submissions(api, since), arguments["messages"]
 
     async def is_submitted(message: Resubmission) -> bool:
-        found = await api.messages(
-            start=since - timedelta(days=90), end=datetime.now(UTC), alert_id=message.alert_id
-        )
+        start, end = since - timedelta(days=90), datetime.now(UTC)
+        search = partial(api.messages, start=start, end=end, alert_id=message.alert_id)
+        found = await read_steadily(search)
         return any((item.postfix_id, message.disposition) in submissions for item in found.items)
 
     return _summarise([await is_submitted(message) for message in messages])
