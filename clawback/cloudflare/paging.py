@@ -199,10 +199,11 @@ async def pages(
     seen: set[int] = set()
     for _ in range(MOST_ROUNDS):
         totals: list[int] = []
-        async for page in _pages_once(listing, seen, most, filters):
+        async for page, has_news in _pages_once(listing, seen, most, filters):
             if page.paged_by is PagedBy.PAGE and page.total is not None:
                 totals.append(page.total)
-            yield page
+            if has_news:
+                yield page
         if not totals or totals[-1] >= max(totals):
             return
 
@@ -212,8 +213,12 @@ async def _pages_once(
     seen: set[int],
     most: int | None,
     filters: Mapping[str, Any],
-) -> AsyncIterator[Page[R]]:
-    """Read a list once; give the records that were not `seen`, and note them."""
+) -> AsyncIterator[tuple[Page[R], bool]]:
+    """Read a list once; give the records that were not `seen`, and note them.
+
+    With each page comes whether it says anything new: an empty first page does, because it says
+    that the list is empty.
+    """
 
     async def read_next(place: Mapping[str, Any]) -> Page[R]:
         return await read_steadily(partial(listing, **{**filters, **place}))
@@ -226,9 +231,7 @@ async def _pages_once(
         page, new = _leave_out(page, seen)
         seen |= new
         barren = 0 if new else barren + 1
-        # An empty first page is a page: it says that the list is empty.
-        if new or not requested:
-            yield page
+        yield page, bool(new) or not requested
         if page.unseen:
             raise UnreadableResponse("paging", "full pages of one second name no next page")
         if (following := page.next) is None:

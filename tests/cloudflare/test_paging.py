@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from clawback.cloudflare import EmailSecurity, PagedBy, pages
@@ -102,6 +102,7 @@ async def test_a_full_page_that_repeats_is_not_taken_for_the_whole_list() -> Non
 
 
 @given(total=st.integers(1, 30), size=st.integers(1, 9), gone=st.sets(st.integers(0, 29)))
+@example(total=2, size=1, gone={0})
 @settings(max_examples=40)
 async def test_a_record_that_moves_to_a_page_read_before_is_found(
     total: int, size: int, gone: set[int]
