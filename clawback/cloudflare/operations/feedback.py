@@ -3,10 +3,10 @@
 Source: reference §1.4, §1.5.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, TypedDict, Unpack
+from typing import Any, ClassVar, TypedDict, TypeVar, Unpack
 
 from clawback.cloudflare.api_request import (
     ApiRequest,
@@ -27,6 +27,8 @@ from clawback.cloudflare.wire_model import (
 )
 from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Disposition
 from clawback.model.time_ranges import TimeRange
+
+R = TypeVar("R", bound=WireModel)
 
 _OCCURRED = {"ts": "occurred_at"}
 
@@ -136,17 +138,7 @@ class Feedback(OperationGroup):
         A server from before October 2026 ignores `page` and returns the whole list every time;
         `pages` handles that. `cursor` is the `divided` of a page. Permission: Read.
         """
-
-        async def fetch(window: TimeRange, number: int) -> Page[Report]:
-            values: dict[str, Any] = {
-                "start": window.start,
-                "end": window.end,
-                "page": number,
-                "per_page": check_page_size(per_page),
-            }
-            request = ApiRequest(Method.GET, "phishguard/reports", query=encode_query(values))
-            return await self._fetch_page(request, Report, number, per_page)
-
+        fetch = self._fetcher("phishguard/reports", Report, per_page, {})
         window = TimeRange(start=start, end=end)
         return await read_numbered(window, fetch, page, cursor, self._transport.report_paging)
 
@@ -164,18 +156,7 @@ class Feedback(OperationGroup):
 
         `cursor` is the `divided` of a page. Permission: Read.
         """
-
-        async def fetch(window: TimeRange, number: int) -> Page[Submission]:
-            values: dict[str, Any] = {
-                **filters,
-                "start": window.start,
-                "end": window.end,
-                "page": number,
-                "per_page": check_page_size(per_page),
-            }
-            request = ApiRequest(Method.GET, "submissions", query=encode_query(values))
-            return await self._fetch_page(request, Submission, number, per_page)
-
+        fetch = self._fetcher("submissions", Submission, per_page, filters)
         window = TimeRange(start=start, end=end)
         return await read_numbered(window, fetch, page, cursor, self._transport.report_paging)
 
@@ -196,3 +177,21 @@ class Feedback(OperationGroup):
             raise ValueError(f"one request takes 1 to {MAX_MESSAGES_PER_REQUEST} messages")
         body = {"type": "reclassification", "messages": [message.body for message in messages]}
         await self._transport.confirm(ApiRequest(Method.POST, "submissions", body=body))
+
+    def _fetcher(
+        self, endpoint: str, model: type[R], per_page: int, filters: Mapping[str, Any]
+    ) -> Callable[[TimeRange, int], Awaitable[Page[R]]]:
+        """Return what fetches a numbered page of a window."""
+
+        async def fetch(window: TimeRange, number: int) -> Page[R]:
+            values: dict[str, Any] = {
+                **filters,
+                "start": window.start,
+                "end": window.end,
+                "page": number,
+                "per_page": check_page_size(per_page),
+            }
+            request = ApiRequest(Method.GET, endpoint, query=encode_query(values))
+            return await self._fetch_page(request, model, number, per_page)
+
+        return fetch
