@@ -48,10 +48,10 @@ def domain_of_link(href: str) -> str | None:
     if rest[:2].strip("/\\") == "" and len(rest) > 1:
         return _domain_of_authority(rest[2:])
 
-    # Without a scheme it may be a host or a relative link: only a known suffix tells.
+    # Without a scheme it may be a host or a relative link: only a name under a known suffix tells.
     is_host = not scheme or _PORT.match(rest)
     host = _host_of_authority(text) if is_host else ""
-    return registered_domain(host) if _has_known_suffix(host) else None
+    return registered_domain(host) if _is_under_known_suffix(host) else None
 
 
 def _domain_of_authority(text: str) -> str | None:
@@ -81,9 +81,9 @@ def _registered_domain(name: str) -> str:
     return _as_address(name) or _suffixes().privatesuffix(name) or name
 
 
-def _has_known_suffix(host: str) -> bool:
+def _is_under_known_suffix(host: str) -> bool:
     name = canonical_domain(host)
-    return bool(name) and _suffixes().publicsuffix(name, accept_unknown=False) is not None
+    return bool(name) and _suffixes().privatesuffix(name, accept_unknown=False) is not None
 
 
 @cache

@@ -57,6 +57,8 @@ LINKS: list[tuple[str, str | None]] = [
     ("www.paypal.com:443/a", "paypal.com"),
     ("mailto:Bob@mail.paypal.com?subject=a", "paypal.com"),
     ("image.png", None),
+    ("abc", None),
+    ("co.uk/a", None),
     ("/a/b", None),
     ("#top", None),
     ("tel:+15550100", None),
