@@ -136,6 +136,7 @@ async def test_a_campaign_whose_case_was_terminated_goes_on_where_it_was(
         for some in (lines[45:46], lines[20:45], lines[:20], lines[46:]):
             await deployment.signal_case(plan(), *map(match_of, some))
         await eventually(lambda: is_known(deployment, 50))
+        await eventually(lambda: are_moved(deployment, 50))
         expected = sorted(line["message"]["id"] for line in lines)
         assert sorted(moved_ids(deployment)) == expected
 
