@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from clawback.actions import BlockSender
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.rehearsal import Expectation, Judgement, build_expectation, judge
 from clawback.rules import load_rules
@@ -24,6 +25,7 @@ def perfect_run() -> tuple[Expectation, list[dict[str, Any]], list[AuditRecord]]
         for number in range(2)
     ]
     found = expect(*lines)
+    (block,) = found.done(BlockSender)
     moves = [
         {
             "operation": "move",
@@ -39,7 +41,7 @@ def perfect_run() -> tuple[Expectation, list[dict[str, Any]], list[AuditRecord]]
             "operation": "create",
             "resource": "block_senders",
             "id": "1",
-            "pattern": "A@x.test",
+            "pattern": block.action.fields["pattern"].upper(),
             "pattern_type": "EMAIL",
         },
     ]
