@@ -165,7 +165,7 @@ class CaseWorkflow:
     async def _act(self, step: ActionStep) -> None:
         if self._takeover.why and not step.approved:
             self._acting.refuse(step, self._takeover.why, HoldCause.CAMPAIGN)
-        elif await self._acting.act(step, self._takeover):
+        elif self._takeover.is_running or await self._acting.act(step, self._takeover):
             await self._take_over()
 
     async def _take_over(self) -> None:

@@ -25,12 +25,15 @@ class LostCase(Payload):
 def take_over(new: CaseSnapshot, lost: CaseSnapshot, lost_case: LostCase) -> CaseSnapshot:
     """Continue a lost case as a new one: nothing that it did, or may have done, is done again.
 
-    What it changed stays its own, also for undo.
+    What it changed stays its own, also for undo; so does what the new one has done already, whose
+    matches are to be added again.
     """
     outcomes = [dict(one) for one in lost.outcomes]
     for step in lost.in_progress:
         if step.index < len(outcomes):
             outcomes[step.index].update(dict.fromkeys(step.subjects, UNKNOWN))
+    for known, done in zip(outcomes, new.outcomes, strict=False):
+        known.update(done)
 
     states = {number: lost_case.parts.get(number, CaseState.CLOSED) for number in lost.parts}
     return lost.model_copy(
@@ -43,8 +46,9 @@ def take_over(new: CaseSnapshot, lost: CaseSnapshot, lost_case: LostCase) -> Cas
             "timeline": new.timeline,
             "notifications": new.notifications,
             "outcomes": tuple(outcomes),
-            "applied": (),
-            "in_progress": (),
+            "applied": new.applied,
+            "in_progress": new.in_progress,
+            "spent": lost.spent + new.spent,
             "parts": {**states, **lost_case.parts},
             "orders": {**lost.orders, **new.orders},
         }

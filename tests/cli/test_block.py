@@ -136,6 +136,7 @@ async def test_a_list_says_what_stands_and_whether_it_still_is_ours(
             }
         ],
         "other_claims": 0,
+        "variants": False,
         "now": "gone",
     }
     heading, first, *_ = done.stdout.splitlines()
@@ -195,6 +196,7 @@ async def test_a_block_is_lifted_once(deployment: Deployment) -> None:
         "ends_at",
         "claims",
         "other_claims",
+        "variants",
         "outcome",
     }
     assert removed(deployment) == []

@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import pytest
 from temporalio.client import Client
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 
 from clawback.simulator import outbreak
 from clawback.temporal.activation_memory import LeanWorkflowRunner, detach_details
-from tests.workflows import deployment as deployments
 from tests.workflows.deployment import deployed, match_of
 from tests.workflows.test_case import plan, simulated
 from worker import WORKFLOW_RUNNER
@@ -27,14 +25,11 @@ class Recorder(LeanWorkflowRunner):
         return super().create_instance(det)
 
 
-async def test_what_a_workflow_keeps_is_copied(
-    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_a_workflow_keeps_is_copied(temporal: Client, tmp_path: Path) -> None:
     """A part of a message keeps all of it alive; a copy is as good, and alone."""
     runner = Recorder()
-    monkeypatch.setattr(deployments, "STRICT", runner)
     (line,) = outbreak(1)
-    async with deployed(temporal, simulated([line]), tmp_path) as deployment:
+    async with deployed(temporal, simulated([line]), tmp_path, runner=runner) as deployment:
         await deployment.signal_case(plan(), match_of(line))
         await deployment.settled(plan().case_id)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from temporalio.client import Client
 
 from clawback.cloudflare import Resubmission
@@ -108,16 +109,12 @@ def submission(line: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def acting(folder: Path, name: str) -> Path:
-    """Put one shipped rule into a folder of its own, where it acts."""
+    """Put one shipped rule, and those that it counts, into a folder of its own, where it acts."""
     text = (RULES / "submissions" / f"{name}.yml").read_text()
-    return written(
-        folder,
-        {
-            name: text.replace("status: experimental", "status: stable").replace(
-                "mode: shadow", "mode: enforce"
-            )
-        },
-    )
+    counted = yaml.safe_load(text).get("correlation", {}).get("rules", [])
+    parts = {one: (RULES / "submissions" / f"{one}.yml").read_text() for one in counted}
+    stable = text.replace("status: experimental", "status: stable")
+    return written(folder, {**parts, name: stable.replace("mode: shadow", "mode: enforce")})
 
 
 def written(folder: Path, rules: Mapping[str, str]) -> Path:

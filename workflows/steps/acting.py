@@ -40,14 +40,20 @@ class CaseActing:
         What announces the action is written together with the reservation. Returns whether the case
         must look for a lost one first, in which case nothing was done.
         """
+        if takeover.is_done:
+            await self._proceed(step, await self._reserve(step, looks_for_parts=False))
+            return False
+        async with takeover.lock:
+            reserved = await self._reserve(step, looks_for_parts=True)
+            if reserved.must_take_over:
+                return True
+            await self._proceed(step, reserved)
+            takeover.end()
+            return False
+
+    async def _reserve(self, step: ActionStep, *, looks_for_parts: bool) -> ReservedStep:
         records = self._case.take_records()
-        looks_for_parts = not takeover.is_done
-        reserved = await self.reservations.reserve(step, records, looks_for_parts=looks_for_parts)
-        if reserved.must_take_over:
-            return True
-        takeover.end()
-        await self._proceed(step, reserved)
-        return False
+        return await self.reservations.reserve(step, records, looks_for_parts=looks_for_parts)
 
     async def _proceed(self, step: ActionStep, reserved: ReservedStep) -> None:
         """Do what the answer of the guard allows."""
