@@ -54,6 +54,24 @@ def test_what_was_done_or_may_have_been_is_not_done_again() -> None:
     assert {target.id for target in again.targets} == {"c", "d"}
 
 
+def test_what_the_new_case_did_before_it_knew_is_kept() -> None:
+    """It moved a message before the parts of the lost one were listed: undo knows of it."""
+    lost, new = opened("case/r/x/1", "a"), opened("case/r/x/2", "b")
+    for case in (lost, new):
+        step = case.next(NOW)
+        assert isinstance(step, ActionStep)
+        case.end_step(step, dict.fromkeys(step.subjects, MOVED), NOW)
+
+    snapshot = take_over(new.snapshot(), lost.snapshot(), LostCase())
+    assert snapshot.outcomes == ({"a": MOVED, "b": MOVED},)
+    assert [one.subjects for one in snapshot.applied] == [("b",)]
+    assert snapshot.spent == 2
+    case = Case(PLAN, CaseTiming(), snapshot)
+    case.add_match(match("b"), NOW)
+    assert isinstance(case.next(NOW), WaitStep)
+    assert set(case.snapshot().targets) == {"a", "b"}
+
+
 def test_parts_that_ended_meanwhile_keep_no_case_open() -> None:
     """Nobody told the case of them, and it would wait for them for ever."""
     lost = opened("case/r/x/1", "a")

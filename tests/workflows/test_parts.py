@@ -20,7 +20,7 @@ from clawback.cli.case.selection import HeldSelection, read_selection
 from clawback.model.mode import Mode
 from clawback.model.orders import Verb
 from clawback.simulator import outbreak
-from clawback.temporal import case_gateway, case_sender, names, undo_gateway
+from clawback.temporal import case_gateway, case_sender, names, running_parts, undo_gateway
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.undo_gateway import UndoGateway
 from clawback.temporal.workflow_calls import QueryFailed, UpdateRefused
@@ -69,6 +69,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a case hold twenty messages or so, and an index a single part."""
     monkeypatch.setattr(room, "STATE_LIMIT", 64 * 1024)
     monkeypatch.setattr(part_index, "PARTS_PER_INDEX", 2)
+    # A campaign has parts, and its case is lost, within a second here.
+    monkeypatch.setattr(running_parts, "_FRESH", 0.0)
 
 
 @pytest.mark.usefixtures("small")
