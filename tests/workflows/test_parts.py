@@ -144,6 +144,21 @@ async def test_a_campaign_whose_case_was_terminated_goes_on_where_it_was(
 
 
 @pytest.mark.usefixtures("small")
+async def test_parts_do_not_wait_for_the_first_move_of_their_case(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """While the API is away, what the case has no room for goes on all the same."""
+    lines = campaign(45)
+    server = simulated(lines, "429=1")
+    async with deployed(temporal, server, tmp_path) as deployment, asyncio.timeout(60):
+        await deployment.signal_case(plan(), match_of(lines[0]))
+        await deployment.scheduled(plan(), "guard.reserve_and_move")
+        await deployment.signal_case(plan(), *map(match_of, lines[1:]))
+        await eventually(lambda: parts_are_listed(deployment))
+        assert moved_ids(deployment) == []
+
+
+@pytest.mark.usefixtures("small")
 async def test_a_campaign_whose_lost_case_cannot_be_read_asks_people(
     temporal: Client, tmp_path: Path
 ) -> None:

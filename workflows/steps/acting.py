@@ -41,15 +41,15 @@ class CaseActing:
         must look for a lost one first, in which case nothing was done.
         """
         if takeover.is_done:
-            await self._proceed(step, await self._reserve(step, looks_for_parts=False))
-            return False
-        async with takeover.lock:
-            reserved = await self._reserve(step, looks_for_parts=True)
+            reserved = await self._reserve(step, looks_for_parts=False)
+        else:
+            async with takeover.lock:
+                reserved = await self._reserve(step, looks_for_parts=True)
             if reserved.must_take_over:
                 return True
-            await self._proceed(step, reserved)
             takeover.end()
-            return False
+        await self._proceed(step, reserved)
+        return False
 
     async def _reserve(self, step: ActionStep, *, looks_for_parts: bool) -> ReservedStep:
         records = self._case.take_records()

@@ -16,8 +16,8 @@ class Takeover:
     """Whether a case has looked for open parts that are not its own, and what came meanwhile.
 
     It looks with its first reservation, or before it sends matches on to a part. `why` says why the
-    lost case could not be read: then people must decide. The case acts under `lock` until it has
-    looked, so that what it did is known when it takes over.
+    lost case could not be read: then people must decide. Until it has looked, the case reserves
+    under `lock`: what was granted meanwhile is known when it takes over.
     """
 
     def __init__(self, start: CaseStart) -> None:
