@@ -28,7 +28,7 @@ from clawback.rules.engine.field_values import (
     reader_of,
 )
 from clawback.rules.engine.likeness import likeness_checks
-from clawback.rules.engine.wildcards import match_any, match_parts
+from clawback.rules.engine.wildcards import any_passes, match_any, match_parts
 from clawback.rules.source.condition import (
     Comparison,
     Confusable,
@@ -157,16 +157,7 @@ def compile_tests(tests: tuple[Test, ...]) -> Check:
         *_regex_checks([test for test in tests if isinstance(test, Regex)]),
         *likeness_checks([test for test in tests if isinstance(test, Confusable | Lookalike)]),
     ]
-    if len(checks) == 1:
-        return checks[0]
-
-    def passes(value: Any) -> bool:
-        for check in checks:  # noqa: SIM110 - a generator costs more than the loop
-            if check(value):
-                return True
-        return False
-
-    return passes
+    return any_passes(checks)
 
 
 _GROUPED = Text | Regex | Confusable | Lookalike

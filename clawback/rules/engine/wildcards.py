@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from ahocorasick_rs import AhoCorasick
 
 from clawback.rules.source.condition import Wildcard
 
+T = TypeVar("T")
 Parts = tuple[str | Wildcard, ...]
 Matcher = Callable[[str], bool]
 
@@ -33,7 +35,7 @@ def match_any(texts: Sequence[Parts]) -> Matcher:
             case _:
                 others.append(match_parts(parts))
 
-    return _any_of(
+    return any_passes(
         [
             *([frozenset(equal).__contains__] if equal else []),
             *([_start_with_any(tuple(heads))] if heads else []),
@@ -44,17 +46,18 @@ def match_any(texts: Sequence[Parts]) -> Matcher:
     )
 
 
-def _any_of(matchers: Sequence[Matcher]) -> Matcher:
-    if len(matchers) == 1:
-        return matchers[0]
+def any_passes(checks: Sequence[Callable[[T], bool]]) -> Callable[[T], bool]:
+    """Combine checks of one value to a check that passes if any of them does."""
+    if len(checks) == 1:
+        return checks[0]
 
-    def matches(text: str) -> bool:
-        for one in matchers:  # noqa: SIM110 - a generator costs more than the loop
-            if one(text):
+    def passes(value: T) -> bool:
+        for check in checks:  # noqa: SIM110 - a generator costs more than the loop
+            if check(value):
                 return True
         return False
 
-    return matches
+    return passes
 
 
 def _start_with_any(heads: tuple[str, ...]) -> Matcher:
