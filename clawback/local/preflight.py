@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import random
 import shutil
 import socket
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,9 @@ from clawback.local.errors import DiskUnusable, PortInUse, StateFolderLocked
 
 MIN_FREE_BYTES = 200 * 1024 * 1024
 """Free space that the Temporal database, the audit log and the process logs need to grow."""
+_RANGE = range(11_000, 32_000)
+"""Linux takes the ports of outgoing connections from 32768 on, others from higher ones."""
+_TRIES = 100
 
 
 class RequiredPort(NamedTuple):
@@ -43,9 +47,20 @@ def check_ports(ports: Sequence[RequiredPort]) -> None:
 
 
 def free_port() -> int:
-    """Find a free port on the loopback interface."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """Find a free port on the loopback interface.
+
+    It is below the range from which systems take the ports of outgoing connections: none of those
+    can take it before it is bound.
+
+    Raises:
+        PortInUse: there is none.
+
+    """
+    for _ in range(_TRIES):
+        port = random.SystemRandom().choice(_RANGE)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise PortInUse(f"no port from {_RANGE.start} to {_RANGE.stop - 1} is free")
 
 
 def check_disk(state: Path, min_free: int = MIN_FREE_BYTES) -> None:

@@ -227,7 +227,7 @@ def test_killing_it_leaves_no_process(tmp_path: Path) -> None:
     with running(environment, tmp_path) as up:
         up.until(lambda: "logs:" in up.said)
         code, said = refused(environment)
-        assert code == ExitCode.ENVIRONMENT
+        assert code == ExitCode.ENVIRONMENT, said
         assert f"another clawback (pid {up.process.pid}) uses the state folder" in said
         pids = up.descendants()
         assert len(pids) == 3
@@ -248,7 +248,7 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
             code, said = refused(settings(tmp_path, **{setting: port}))
-        assert code == ExitCode.ENVIRONMENT
+        assert code == ExitCode.ENVIRONMENT, said
         assert said.count("\n") == 1
         assert f"port {port} on 127.0.0.1" in said
         assert f"set {setting}" in said
@@ -260,7 +260,7 @@ def test_a_bad_rule_is_told_before_anything_runs_for_long(tmp_path: Path) -> Non
     rules.mkdir()
     (rules / "bad.yml").write_text("title: Broken\nnam: broken\n")
     code, said = refused(settings(tmp_path, CLAWBACK_RULES=str(rules)))
-    assert code == ExitCode.NO
+    assert code == ExitCode.NO, said
     assert "the worker did not start" in said
     assert "bad.yml" in said
 

@@ -82,3 +82,12 @@ def test_a_state_folder_has_one_owner_at_a_time(tmp_path: Path) -> None:
         holder.wait()
     with lock_state(tmp_path):
         assert (tmp_path / "lock").exists()
+
+
+def test_a_free_port_is_none_that_an_outgoing_connection_may_take() -> None:
+    """The system takes ports for outgoing connections from a range of its own."""
+    ranges = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    if not ranges.exists():
+        pytest.skip("this system does not tell its range of ports")
+    lowest = int(ranges.read_text("utf-8").split()[0])
+    assert all(free_port() < lowest for _ in range(20))
