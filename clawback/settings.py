@@ -220,6 +220,22 @@ class Settings(BaseSettings):
         description="Address and port of the codec server, through which the Temporal UI shows "
         "payloads",
     )
+    console: Annotated[
+        str,
+        spelling(
+            r"^(\[[0-9a-fA-F:.]+\]|[^:\[\]]+):\d{1,5}$",
+            "an address and a port, such as 127.0.0.1:8434",
+        ),
+    ] = Field(
+        default="127.0.0.1:8434",
+        description="Address and port of the web console; other addresses than loopback need an "
+        "identity provider",
+    )
+    console_url: Annotated[str, AfterValidator(require_https)] | None = Field(
+        default=None,
+        description="URL at which people reach the console, https, without a path; for links in "
+        "notifications and as the only host that it answers to",
+    )
     deployment: Annotated[
         str, spelling(r"^[A-Za-z0-9_-]{1,100}$", "up to 100 letters, digits, _ and -")
     ] = Field(
