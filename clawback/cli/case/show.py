@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.text import Text
 
-from clawback.cli.case.lookup import CaseId, read_page
+from clawback.cli.case.lookup import CaseId, read_file
 from clawback.cli.case.table import STYLES
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, show_progress
@@ -21,14 +21,14 @@ def show(case_id: CaseId, *, as_json: AsJson = False) -> int:
     Exit code 1 if a part of it does not answer; the others are shown.
     """
     with show_progress("Reading the case"):
-        page = call_temporal(lambda client: read_page(client, case_id, whole=as_json))
+        file = call_temporal(lambda client: read_file(client, case_id, whole=as_json))
 
-    code = ExitCode.NO if page.unanswered else ExitCode.OK
+    code = ExitCode.NO if file.unanswered else ExitCode.OK
     if as_json:
-        print_json(page.as_json())
+        print_json(file.as_json())
         return code
 
-    lines = list(page.lines(datetime.now(UTC)))
+    lines = list(file.lines(datetime.now(UTC)))
     width = max(len(heading) for heading, _ in lines)
     console = Console(highlight=False, soft_wrap=True)
 

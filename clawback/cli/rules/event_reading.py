@@ -66,11 +66,11 @@ def messages_of_case(case_id: str) -> list[str]:
         Failure: there is no such case, or Temporal does not answer.
 
     """
-    from clawback.cli.case.lookup import read_page  # noqa: PLC0415 - only for a case
+    from clawback.cli.case.lookup import read_file  # noqa: PLC0415 - only for a case
     from clawback.cli.temporal_access import call_temporal  # noqa: PLC0415
 
-    page = call_temporal(lambda client: read_page(client, case_id, whole=False))
-    targets = page.case.snapshot.targets if page.case.snapshot else {}
+    file = call_temporal(lambda client: read_file(client, case_id, whole=False))
+    targets = file.case.snapshot.targets if file.case.snapshot else {}
     return list(targets)[:_MOST_OF_CASE]
 
 

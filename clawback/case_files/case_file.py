@@ -1,4 +1,4 @@
-"""The page of one case: why it matched, timeline, outcomes, budget, and what you can do."""
+"""The file of one case: why it matched, timeline, outcomes, budget, and what you can do."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,8 +44,8 @@ _KINDS = {
 
 
 @dataclass(frozen=True)
-class CasePage:
-    """Everything that is shown of one case.
+class CaseFile:
+    """Everything that people are shown of one case.
 
     `ended` says how its workflow ended if not by itself (terminated, canceled, failed), `current`
     is the version of its rule now, `unanswered` says why parts of it are missing, by their id.
@@ -77,7 +77,7 @@ class CasePage:
         return self.ended or (self.case.snapshot.state if self.case.snapshot else "")
 
     def as_json(self) -> dict[str, Any]:
-        """Return the page as JSON data."""
+        """Return the file as JSON data."""
         return {
             **self.case.model_dump(mode="json"),
             "case": self.plan.case_id,

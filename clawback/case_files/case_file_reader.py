@@ -1,0 +1,87 @@
+"""Collects the file of a case: from the case, the index, the guard, its undo and the rules."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from temporalio.client import Client
+
+from clawback.case_files.case_file import CaseFile
+from clawback.cases import CaseStart, CaseState, Limit
+from clawback.guard import Budgets
+from clawback.rules import RuleSet
+from clawback.temporal.case_entries import read_entries
+from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.fan_out import UNANSWERED
+from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.ui_links import history_page, workflows_page
+from clawback.temporal.undo_gateway import UndoGateway
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class CaseFileReader:
+    """Reads the files of cases over one client.
+
+    `rules` are those that are loaded now, None if they cannot be read; `ui` is the address of the
+    Temporal UI, None if there is none.
+    """
+
+    client: Client
+    rules: RuleSet | None = None
+    ui: str | None = None
+
+    async def read(self, case_id: str, *, whole: bool = True) -> CaseFile:
+        """Collect everything about one case, by its full id.
+
+        What is unavailable is left out. Unless it is to be `whole`, further parts of a large
+        campaign are only counted.
+
+        Raises:
+            NoSuchWorkflow: the server has no such case.
+            QueryFailed: no part of it can answer.
+            RPCError: the server or the workers do not answer.
+
+        """
+        cases = CaseGateway(self.client)
+        reading = await (cases.read(case_id) if whole else cases.outline(case_id))
+        case, snapshot = reading.case, reading.case.snapshot
+        described = await self.client.get_workflow_handle(case_id).describe()
+        (entry,) = await read_entries(self.client.data_converter, [described.raw_info])
+        is_held = snapshot is not None and snapshot.state is CaseState.HELD
+        current = self.rules.rules.get(case.plan.rule) if self.rules else None
+        ui = workflows_page(self.ui, self.client.namespace)
+
+        return CaseFile(
+            case=case,
+            run=described.run_id,
+            ended=entry.ended,
+            closed_at=described.close_time,
+            proposal=await _or_none(cases.proposal(case_id)) if is_held else None,
+            undone=await UndoGateway(self.client).result_of_case(snapshot.uid)
+            if snapshot
+            else None,
+            guard=await _or_none(GuardGateway(self.client).status()),
+            limits=self._limits(case),
+            budgets=self.rules.safety.budgets.budgets if self.rules else Budgets(),
+            current=current.version if current else None,
+            link=history_page(ui, described.id, described.run_id),
+            unanswered=reading.unanswered,
+            parts=reading.summaries,
+        )
+
+    def _limits(self, case: CaseStart) -> tuple[Limit, ...]:
+        """The limits of the rule as it is now, as for a reservation; kind by kind the common."""
+        common = self.rules.safety.budgets.budgets.rule if self.rules else ()
+        rule = self.rules.rules.get(case.plan.rule) if self.rules else None
+        own = rule.response.limits if rule is not None and rule.response else case.plan.limits
+        kinds = {limit.kind for limit in own}
+        return (*own, *(limit for limit in common if limit.kind not in kinds))
+
+
+async def _or_none(answer: Awaitable[T]) -> T | None:
+    try:
+        return await answer
+    except UNANSWERED:
+        return None
