@@ -88,6 +88,7 @@ from clawback.temporal.client import (
     describe_plaintext,
     lost_server,
 )
+from clawback.temporal.console_links import PageLinks
 from clawback.temporal.data_converter import order_keys
 from clawback.temporal.deadlock_detection import be_patient
 from clawback.temporal.error_types import EXPECTED
@@ -108,7 +109,6 @@ from clawback.temporal.reconciliation_gateway import ReconciliationGateway
 from clawback.temporal.request_slots import QUEUE_RATES, RequestSlots, slots_of_queues, tuner_of
 from clawback.temporal.set_aside_gateway import SetAsideGateway
 from clawback.temporal.suspension import SuspensionPermit
-from clawback.temporal.ui_links import workflows_page
 from clawback.temporal.watchdog import create_watchdog
 from clawback.temporal.worker_versions import deployment_config, take_over
 from workflows import WORKFLOWS
@@ -279,7 +279,7 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
             notifier or Notifier({}),
             api,
             rules,
-            workflows_page(settings.temporal_ui, client.namespace),
+            PageLinks.of(settings, client.namespace),
             lambda: audit_keeper.published,
         ),
         pollers,

@@ -15,6 +15,7 @@ from clawback.model.payload import Payload
 from clawback.notifications import DeliveryError, Notifier, render_notification
 from clawback.notifications.errors import DeliveryRejected, DeliveryUnavailable
 from clawback.rules.live import LiveRules
+from clawback.temporal.console_links import PageLinks
 from clawback.temporal.error_types import ErrorType
 
 # The channels of a case, and the attempts of each, all want the same message.
@@ -39,13 +40,13 @@ class NotificationActivities:
         notifier: Notifier,
         api: EmailSecurity,
         rules: LiveRules,
-        workflows_page: str,
+        links: PageLinks,
         audit_head: Callable[[], str] = str,
     ) -> None:
         self._notifier = notifier
         self._api = api.on(Share.ENRICHING)
         self._rules = rules
-        self._workflows_page = workflows_page
+        self._links = links
         self._audit_head = audit_head
         self._screenshots: LRUCache[str, bytes] = LRUCache(_CACHED_SCREENSHOTS)
 
@@ -57,7 +58,7 @@ class NotificationActivities:
             self._check_reporter(step.reporter)
             screenshot, missing = await self._screenshot(step)
             notification = render_notification(
-                step, self._workflows_page, screenshot, missing, self._audit_head()
+                step, self._links, screenshot, missing, self._audit_head()
             )
             refused = await self._notifier.send(channel, notification)
         except DeliveryError as error:

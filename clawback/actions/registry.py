@@ -55,12 +55,17 @@ CASE_WORDS: Mapping[str, str] = {
     "summary": "what happened, in one sentence",
     "done": "what was done, action by action, with counts",
     "messages": "how many messages the case has",
+    "mailboxes": "how many mailboxes they went to",
     "events": "how many events it has",
     "sender": "the sender of the first message",
     "mailbox": "the mailbox of the first message",
+    "why": "why the first event matched, by its first clauses",
+    "on_approval": "what a held case does if it is approved",
+    "deadline": "when a held case is denied if nobody answers, in UTC",
     "reason": "why it is held, or was denied",
     "approved_by": "who approved or denied it",
-    "link": "the case in the Temporal UI, if `CLAWBACK_TEMPORAL_UI` is set",
+    "link": "the case in the console (`CLAWBACK_CONSOLE_URL`), or else in the Temporal UI "
+    "(`CLAWBACK_TEMPORAL_UI`)",
 }
 """What `{word}` stands for in the template of a notification.
 

@@ -324,9 +324,7 @@ class Case(CaseBase):
         if self.part > 1 and (self.state is not CaseState.HELD or self.part > _MOST_NOTIFYING):
             return step
         state = self._closed_from if self.state is CaseState.CLOSED else self.state
-        return self.notifications.due_before(
-            step, self.snapshot(), state, now, self._timing.approval_timeout
-        )
+        return self.notifications.due_before(step, self.snapshot(), state, now, self.proposal)
 
     def _pending_step(self) -> ActionStep | None:
         return self.actions.next_step()

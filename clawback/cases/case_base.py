@@ -37,7 +37,7 @@ class CaseBase:
         self.messages = CaseMessages(plan, snapshot)
         self.actions = CaseActions(plan, self.messages, snapshot, part)
         self.while_held = WhileHeld(plan, self.actions)
-        self.notifications = CaseNotifications(plan, snapshot)
+        self.notifications = CaseNotifications(plan, timing, snapshot)
         self.parts = CampaignParts(plan, part, self.actions.campaign.id, snapshot, limit)
         self._timing = timing
         self._recorder = CaseRecorder(plan, snapshot)

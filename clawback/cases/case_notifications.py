@@ -6,7 +6,7 @@ the case closes goes out then.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,9 +21,11 @@ from clawback.cases.state import (
     Delivery,
     NotificationContext,
     NotificationStep,
+    Proposal,
     Step,
     WaitStep,
 )
+from clawback.cases.timing import CaseTiming
 from clawback.model.notations import canonical_address
 from clawback.model.texts import bounded
 
@@ -32,6 +34,8 @@ FIRST_DIGEST = timedelta(minutes=10)
 MAX_REPORTERS = 200
 """Reporters notified per case. Beyond that, a person should answer."""
 _MAX_DOUBLINGS = 12
+_MOST_CLAUSES = 4
+_MOST_PROPOSED = 5
 _OCCASIONS = {
     CaseState.HELD: Occasion.HELD,
     CaseState.SETTLED: Occasion.DONE,
@@ -43,8 +47,9 @@ _OCCASIONS = {
 class CaseNotifications:
     """The deliveries of one case: what was sent, and what is due."""
 
-    def __init__(self, plan: CasePlan, snapshot: CaseSnapshot) -> None:
+    def __init__(self, plan: CasePlan, timing: CaseTiming, snapshot: CaseSnapshot) -> None:
         self._plan = plan
+        self._timeout = timing.approval_timeout
         self.deliveries = list(snapshot.notifications)
         self.reporters = list(snapshot.reporters)
 
@@ -89,7 +94,7 @@ class CaseNotifications:
         snapshot: CaseSnapshot,
         state: CaseState,
         now: datetime,
-        timeout: timedelta,
+        propose: Callable[[], Proposal],
     ) -> Step:
         """Return the notification to send before `step`, or `step` if none is due.
 
@@ -100,7 +105,7 @@ class CaseNotifications:
             snapshot: the case now.
             state: the state to report; for a closed case, the one it closed from.
             now: the current time.
-            timeout: how long a held case waits for an answer.
+            propose: says what a held case would do if it were approved.
 
         """
         occasion = _OCCASIONS.get(state)
@@ -109,7 +114,9 @@ class CaseNotifications:
 
         for index, action in enumerate(self._plan.notifications):
             for episode, reporter in _due_episodes(index, action, occasion, snapshot, now):
-                context = _build_context(self._plan, snapshot, occasion, now, timeout)
+                context = _build_context(self._plan, snapshot, occasion, now, self._timeout)
+                if occasion is Occasion.HELD:
+                    context = context.model_copy(update=_describe_proposal(propose()))
                 is_late = bool(_done_deliveries(index, snapshot))
                 return NotificationStep(
                     action=action,
@@ -211,6 +218,18 @@ def _describe_elsewhere(action: Action, outcomes: Mapping[str, str], snapshot: C
     return f" ({elsewhere})" if elsewhere else ""
 
 
+def _describe_proposal(proposal: Proposal) -> dict[str, Any]:
+    actions = tuple(map(bounded, proposal.actions[:_MOST_PROPOSED]))
+    if (more := len(proposal.actions) - len(actions)) > 0:
+        actions = (*actions, f"{more} more")
+    return {"proposes": actions, "approvers": proposal.needs}
+
+
+def _count_mailboxes(snapshot: CaseSnapshot) -> int:
+    mailboxes = (target.mailbox for target in snapshot.targets.values())
+    return len({canonical_address(mailbox) for mailbox in mailboxes if mailbox})
+
+
 def _build_context(
     plan: CasePlan,
     snapshot: CaseSnapshot,
@@ -246,7 +265,9 @@ def _build_context(
         group=plan.group,
         actions=actions,
         messages=len(snapshot.targets),
+        mailboxes=_count_mailboxes(snapshot),
         events=len(snapshot.events),
+        why=tuple(map(bounded, snapshot.match_reasons[:_MOST_CLAUSES])),
         moved_while_held=_count_moved_while_held(plan, snapshot),
         reason=bounded(snapshot.hold_reason if is_held else decision.reason if decision else ""),
         decided_by=denied_by or tuple(dict.fromkeys(one.actor.label for one in snapshot.approvals)),

@@ -307,9 +307,11 @@ class ActionSummary(Payload):
 class NotificationContext(Payload):
     """The state of a case that one notification reports.
 
-    Values of `group` come from mail: defang them before you show them. `decided_by` lists who
-    approved the actions, or who denied them. `first` is the message a screenshot shows. `is_undo`
-    says that it reports an undo, whose workflow is `case`.
+    Values of `group`, `why` and `proposes` come from mail: defang them before you show them. `why`
+    has the first clauses that made the first event match. `proposes` is what a held case would do
+    if `approvers` people approved it. `decided_by` lists who approved the actions, or who denied
+    them. `first` is the message a screenshot shows. `is_undo` says that it reports an undo, whose
+    workflow is `case`.
     """
 
     case: str
@@ -324,7 +326,11 @@ class NotificationContext(Payload):
     group: dict[str, str | None] = Field(default_factory=dict)
     actions: tuple[ActionSummary, ...] = ()
     messages: int = 0
+    mailboxes: int = 0
     events: int = 0
+    why: tuple[str, ...] = ()
+    proposes: tuple[str, ...] = ()
+    approvers: int = 1
     moved_while_held: int = 0
     is_late: bool = False
     reason: str = ""

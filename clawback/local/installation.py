@@ -23,6 +23,7 @@ from clawback.local.processes import (
 from clawback.local.temporal_server import HOST, TemporalServer
 from clawback.settings import Settings, SettingsError
 from clawback.temporal.client import chosen_namespace, read_keys
+from clawback.temporal.console_links import local_console
 from clawback.temporal.installation_keys import key_file
 
 DEMO_RATE = "12/60"
@@ -162,6 +163,8 @@ class Installation:
             "CLAWBACK_LOG_FORMAT": "json",
             "CLAWBACK_TEMPORAL_UI": self.ui,
         }
+        if console := self.settings.console_url or local_console(self.settings):
+            changes["CLAWBACK_CONSOLE_URL"] = console
         if (file := key_file(self.settings)) is not None:
             changes["CLAWBACK_ENCRYPTION_KEY_FILE"] = str(file)
         if self.temporal is not None:

@@ -15,9 +15,10 @@ from clawback.actions import CASE_WORDS, Occasion
 from clawback.cases import NotificationContext, NotificationStep
 from clawback.model.texts import bounded
 from clawback.notifications.defang import defang
-from clawback.temporal.ui_links import history_page
+from clawback.temporal.console_links import PageLinks
 
 MAX_TEXT = 6000
+_NO_LINKS = PageLinks()
 _MAX_SUBJECT = 200
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _DESCRIPTIONS = {
@@ -59,10 +60,15 @@ class RenderedNotification:
     screenshot: bytes | None = field(default=None, repr=False)
     audit_head: str = ""
 
+    @property
+    def link_label(self) -> str:
+        """What a button with the link says."""
+        return "Open the undo" if self.context.is_undo else "Open the case"
+
 
 def render_notification(
     step: NotificationStep,
-    workflows_page: str = "",
+    links: PageLinks = _NO_LINKS,
     screenshot: bytes | None = None,
     missing: str | None = None,
     audit_head: str = "",
@@ -71,15 +77,14 @@ def render_notification(
 
     Args:
         step: what to report, and by which action of the rule.
-        workflows_page: URL of the namespace's workflows in the Temporal UI; empty if unknown.
+        links: builds the link to what it reports.
         screenshot: the picture of the first message, if there is one to send.
         missing: a sentence on why a requested screenshot is missing, added to the text.
         audit_head: the published head of the audit, for people to keep; empty if unknown.
 
     """
     context, action = step.context, step.action
-    run_id = context.uid.rpartition("/")[2]
-    link = history_page(workflows_page, context.case, run_id)
+    link = _find_page(context, links)
     words = _case_words(context, link)
     group = {name: defang(value or "") for name, value in context.group.items()}
     fields = words | group
@@ -95,7 +100,7 @@ def render_notification(
         if action.template
         else _TEMPLATES.get_template(default).render(
             words,
-            answer_by=context.answer_by,
+            approvers=context.approvers,
             moved_while_held=context.moved_while_held,
             group=group,
         )
@@ -115,6 +120,12 @@ def render_notification(
         screenshot=screenshot,
         audit_head=audit_head,
     )
+
+
+def _find_page(context: NotificationContext, links: PageLinks) -> str | None:
+    run = context.uid.rpartition("/")[2]
+    page = links.undo_page if context.is_undo else links.case_page
+    return page(context.case, run)
 
 
 def summarize(context: NotificationContext) -> str:
@@ -169,9 +180,13 @@ def _case_words(context: NotificationContext, link: str | None) -> dict[str, str
         "summary": summarize(context),
         "done": "\n".join(_action_lines(context)) or "no action was needed",
         "messages": str(context.messages),
+        "mailboxes": str(context.mailboxes),
         "events": str(context.events),
         "sender": defang(sender or ""),
         "mailbox": defang(mailbox or ""),
+        "why": "; ".join(map(defang, context.why)),
+        "on_approval": "; ".join(map(defang, context.proposes)),
+        "deadline": f"{context.answer_by:%Y-%m-%d %H:%M} UTC" if context.answer_by else "",
         "reason": defang(context.reason),
         "approved_by": ", ".join(map(defang, context.decided_by)),
         "link": link or "",

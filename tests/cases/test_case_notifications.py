@@ -136,6 +136,19 @@ def test_a_digest_wakes_the_case() -> None:
     assert len(start_due(case, NOW + timedelta(minutes=10))) == 1
 
 
+def test_a_held_case_says_what_it_would_do_and_why_it_matched() -> None:
+    """People decide by it, before they open the case."""
+    case = open_case(mode=Mode.APPROVE)
+    clauses = tuple(f"clause {number}" for number in range(6))
+    for number, mailbox in enumerate(("a@own.test", "A@own.test", "b@own.test")):
+        target = Target(id=f"m{number}", at=NOW, mailbox=mailbox)
+        case.add_match(match(number, targets=(target,), reasons=clauses), NOW)
+    (held,) = start_due(case)
+    assert held.context.why == clauses[:4]
+    assert held.context.proposes == ("move to JunkEmail",)
+    assert (held.context.messages, held.context.mailboxes, held.context.approvers) == (3, 2, 1)
+
+
 def test_a_held_case_notifies_once_and_reminds_before_it_expires() -> None:
     """Then once more when nobody answered in time."""
     case = open_case(mode=Mode.APPROVE)

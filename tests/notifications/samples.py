@@ -6,8 +6,10 @@ from typing import Any
 from clawback.actions import Notify, Occasion, TellReporter
 from clawback.cases import ActionSummary, NotificationContext, NotificationStep
 from clawback.notifications import RenderedNotification, render_notification
+from clawback.temporal.console_links import PageLinks
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LINKS = PageLinks(console="https://console.test", workflows="https://ui.test/workflows")
 KEY = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 
@@ -47,6 +49,6 @@ def build_notification(
 ) -> RenderedNotification:
     return render_notification(
         build_step(Notify(channel="soc", template=template), **changes),
-        "https://ui.test/workflows",
+        LINKS,
         screenshot,
     )

@@ -13,7 +13,7 @@ EVIL = (
     "<!channel> <@U1> @here [click](https://evil.test/x) *b* \r\nBcc: x@y.test "
     "javascript:alert(1) \u202egnp.exe"
 )
-LINK = "https://ui.test/workflows/case%2Fr%2F0123/run/history"
+LINK = "https://console.test/cases/r/0123?run=run"
 MAIL = MailChannel(
     kind="mail", host="127.0.0.1", security="none", sender="S <s@own.test>", to=("a@own.test",)
 )
@@ -28,7 +28,7 @@ def test_slack_receives_text_from_mail_as_plain_text() -> None:
     """Mentions in the fallback text are escaped."""
     body = slack.build_body(build_notification("{subject}", group={"subject": EVIL}, title=EVIL))
     kinds = {block["type"]: block.get("text", {}).get("type") for block in body["blocks"]}
-    assert kinds == {"header": "plain_text", "section": "plain_text", "context": None}
+    assert kinds == {"header": "plain_text", "section": "plain_text", "actions": None}
     assert "<" not in body["text"]
     assert not body["unfurl_links"]
 
@@ -36,8 +36,15 @@ def test_slack_receives_text_from_mail_as_plain_text() -> None:
 def test_the_only_link_for_slack_is_ours() -> None:
     """It opens the case."""
     body = slack.build_body(build_notification(group={"subject": EVIL}))
-    (element,) = body["blocks"][-1]["elements"]
-    assert element["text"] == f"<{LINK}|Open the case>"
+    (button,) = body["blocks"][-1]["elements"]
+    assert (button["type"], button["url"]) == ("button", LINK)
+    assert button["text"] == {"type": "plain_text", "text": "Open the case", "emoji": False}
+
+
+def test_a_button_of_slack_never_exceeds_its_limits() -> None:
+    """Slack refuses the whole message otherwise."""
+    body = slack.build_body(build_notification(case=f"case/{'r' * 3000}/0123"))
+    assert all(block["type"] != "actions" for block in body["blocks"])
 
 
 def test_slack_sections_stay_below_its_limit() -> None:
@@ -70,6 +77,21 @@ def test_the_only_link_for_teams_is_ours() -> None:
     assert "entities" not in card["msteams"]
     assert "https://evil" not in json.dumps(card)
     assert [action["url"] for action in card["actions"]] == [LINK]
+
+
+def test_a_card_for_teams_stays_below_its_limit() -> None:
+    """Teams drops a larger one; the end of the text goes, and the button stays."""
+    body = teams.build_body(build_notification("é\n" * 1900))
+    assert len(json.dumps(body, ensure_ascii=False).encode()) < 28_000
+    card = body["attachments"][0]["content"]
+    assert card["body"][-1]["inlines"][0]["text"] == "…"
+    assert len(card["body"]) > 50
+    assert card["actions"]
+
+
+def test_a_mail_has_the_link_as_text() -> None:
+    """It is plain text, so the client makes the link."""
+    assert f"\n{LINK}\n" in parse_mail().get_content().replace("\r\n", "\n")
 
 
 def test_text_from_mail_adds_no_mail_headers() -> None:

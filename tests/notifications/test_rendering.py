@@ -86,7 +86,32 @@ def test_subject_and_text_name_the_occasion(occasion: Occasion, expected: str) -
 def test_a_held_case_says_until_when_it_waits() -> None:
     """And how to look at it."""
     text = build_notification(occasion=Occasion.HELD, answer_by=NOW).text
-    assert "at 2026-11-22 12:00 UTC unless somebody answers: clawback case show case/r/0123" in text
+    assert "If nobody answers by 2026-11-22 12:00 UTC: denied, nothing is done" in text
+    assert "clawback case show case/r/0123" in text
+
+
+def test_a_held_case_says_what_an_approval_does_and_why_it_matched() -> None:
+    """Patterns and clauses hold text from mail, which is defanged."""
+    text = build_notification(
+        occasion=Occasion.HELD,
+        reason="surge",
+        why=("from = a@evil.test", "verdict = MALICIOUS"),
+        proposes=("move to JunkEmail", "block a@evil.test for 7d"),
+        approvers=2,
+        messages=43,
+        mailboxes=31,
+    ).text
+    assert "Messages: 43 in 31 mailboxes" in text
+    assert "Matched: from = a@evil[.]test; verdict = MALICIOUS\n" in text
+    assert "Held because: surge\n" in text
+    assert "If approved by 2 people: move to JunkEmail; block a@evil[.]test for 7d\n" in text
+
+
+def test_a_notification_of_an_undo_links_to_the_undo() -> None:
+    """The number of a page is no part of the link."""
+    notification = build_notification(case="undo/abc/1", uid="undo/abc/1/run", is_undo=True)
+    assert notification.link == "https://console.test/undo/abc"
+    assert notification.link_label == "Open the undo"
 
 
 def test_a_placeholder_is_filled_once() -> None:
@@ -95,7 +120,7 @@ def test_a_placeholder_is_filled_once() -> None:
     notification = build_notification("{subject} by {rule}: {done} {link}", group=group)
     assert notification.text == (
         "{case} {evil} by r: move to JunkEmail: 1 failed (not found), 2 moved "
-        "https://ui.test/workflows/case%2Fr%2F0123/run/history"
+        "https://console.test/cases/r/0123?run=run"
     )
 
 

@@ -9,10 +9,12 @@ from typing import Any, Literal
 from clawback.notifications.channels.base import HttpChannel
 from clawback.notifications.rendering import RenderedNotification
 
-# Limits of Block Kit: a section takes 3,000 characters, a header 150, a message 50 blocks.
+# Limits of Block Kit: a section takes 3,000 characters, a header 150, a message 50 blocks, and the
+# URL of a button 3,000. A longer one makes Slack refuse the whole message.
 _MAX_SECTION = 2900
 _MAX_HEADER = 150
 _MAX_SECTIONS = 20
+_MAX_URL = 3000
 
 
 class SlackChannel(HttpChannel):
@@ -34,9 +36,8 @@ def build_body(notification: RenderedNotification) -> Mapping[str, Any]:
     ]
 
     blocks: list[dict[str, Any]] = [header, *sections]
-    if notification.link:
-        link = f"<{escape(notification.link)}|Open the case>"
-        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": link}]})
+    if notification.link and len(notification.link) <= _MAX_URL:
+        blocks.append({"type": "actions", "elements": [_button(notification)]})
 
     return {
         "text": escape(notification.subject),
@@ -61,6 +62,17 @@ def split_text(text: str, limit: int) -> Iterator[str]:
 
     if text:
         yield text.strip("\n")
+
+
+def _button(notification: RenderedNotification) -> dict[str, Any]:
+    """A button that opens a page. Nothing is decided by a click in Slack."""
+    return {
+        "type": "button",
+        "action_id": "open",
+        "text": _plain_text(notification.link_label),
+        "url": notification.link,
+        "style": "primary",
+    }
 
 
 def _plain_text(text: str) -> dict[str, Any]:

@@ -3,11 +3,17 @@
 Text from mail goes into `TextRun` objects, which Teams never parses as Markdown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
+
+from pydantic_core import to_json
 
 from clawback.notifications.channels.base import HttpChannel
 from clawback.notifications.rendering import RenderedNotification
+
+_MAX_BYTES = 26 * 1024
+"""Teams takes at most 28 KB, of which its own frame is a part."""
+_FEW = 2
 
 
 class TeamsChannel(HttpChannel):
@@ -22,8 +28,19 @@ class TeamsChannel(HttpChannel):
 def build_body(notification: RenderedNotification) -> Mapping[str, Any]:
     """Build a message with one Adaptive Card."""
     lines = [line for line in notification.text.splitlines() if line.strip()]
+    body = _build_message(notification, lines)
+    while lines and len(to_json(body)) > _MAX_BYTES:
+        # In steps, so that a text of thousands of short lines takes no thousands of rounds.
+        lines = [*lines[: len(lines) * 3 // 4], "…"] if len(lines) > _FEW else []
+        body = _build_message(notification, lines)
+
+    return body
+
+
+def _build_message(notification: RenderedNotification, lines: Sequence[str]) -> Mapping[str, Any]:
+    title = notification.link_label
     actions = (
-        [{"type": "Action.OpenUrl", "title": "Open the case", "url": notification.link}]
+        [{"type": "Action.OpenUrl", "title": title, "url": notification.link}]
         if notification.link
         else []
     )
