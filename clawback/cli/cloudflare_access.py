@@ -8,7 +8,7 @@ from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import print_error
 from clawback.cli.rule_folders import load_folder
 from clawback.cloudflare import ApiError, ClientError, EmailSecurity, NotFound, account_domains
-from clawback.local.installation import plan_installation
+from clawback.local import worker_api
 from clawback.local.temporal_server import HOST
 from clawback.rules.source.safety import Safety
 from clawback.settings import Settings
@@ -23,18 +23,8 @@ def open_account_api(settings: Settings) -> EmailSecurity:
         Failure: there are no credentials, or they have the wrong form.
 
     """
-    token, account = settings.cloudflare_api_token, settings.cloudflare_account_id
-    if token is None or not account:
-        raise Failure(
-            "this command reads from the API: set CLOUDFLARE_API_TOKEN (Read is enough) and "
-            "CLOUDFLARE_ACCOUNT_ID, or start the demo of clawback up",
-            ExitCode.USAGE,
-        )
-
-    try:
-        return EmailSecurity(url=settings.api_url, account_id=account, token=token)
-    except ValueError as error:
-        raise Failure(f"cannot use the credentials: {error}", ExitCode.USAGE) from None
+    with _credential_errors():
+        return worker_api.open_account_api(settings)
 
 
 def open_history_api(settings: Settings) -> EmailSecurity:
@@ -64,15 +54,16 @@ def open_worker_api(settings: Settings) -> EmailSecurity:
         Failure: the credentials have the wrong form.
 
     """
-    if settings.cloudflare_api_token is not None:
-        return open_account_api(settings)
+    with _credential_errors():
+        return worker_api.open_worker_api(settings)
 
-    placeholder = "simulator"  # it takes any account and token
-    return EmailSecurity(
-        url=plan_installation(settings).api_url,
-        account_id=settings.cloudflare_account_id or placeholder,
-        token=placeholder,
-    )
+
+@contextmanager
+def _credential_errors() -> Iterator[None]:
+    try:
+        yield
+    except worker_api.NoCredentials as error:
+        raise Failure(str(error), ExitCode.USAGE) from None
 
 
 @contextmanager

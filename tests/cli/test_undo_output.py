@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from clawback.case_files.undo_preview import found_data
 from clawback.cases.undo_plan import UndoPlan
 from clawback.cli.output import print_json_object
-from clawback.cli.undo.output import CASES_SHOWN, SHOWN, found_data, print_plan, print_undone
+from clawback.cli.undo.output import CASES_SHOWN, SHOWN, print_plan, print_undone
 from clawback.model.messages import Target
 from clawback.temporal.case_entries import read_entries
 from clawback.temporal.undo_gateway import (

@@ -13,9 +13,10 @@ from temporalio.client import Client
 
 from activities import ACTIVITIES
 from clawback.actions import BlockSender, Move, Reclassify
+from clawback.case_files.undo_preview import found_data
 from clawback.cases import CasePlan, CaseState, CaseTiming, summary
 from clawback.cases.undo_plan import UndoBasis, UndoScope, plan_undo
-from clawback.cli.undo.output import found_data, print_plan
+from clawback.cli.undo.output import print_plan
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
+from clawback.case_files.undo_preview import count_lines, judgement_lines
 from clawback.cases.undo_judgement import UndoAssessment, UndoHold
 from clawback.cli.acting import By, Reason, require_actor
 from clawback.cli.exits import ExitCode, Failure, require_terminal
 from clawback.cli.output import AsJson, print_json, print_status, print_table, print_text
 from clawback.cli.temporal_access import call_temporal
-from clawback.cli.undo.judgement import count_lines, judgement_lines
 from clawback.model.orders import Verb
 from clawback.temporal import names
 from clawback.temporal.undo_decisions import UndoDecisions

@@ -1,10 +1,11 @@
 """Prints undo plans and results. All parts of one campaign are one case."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain, islice
 from typing import Any
 
+from clawback.case_files.undo_preview import group_by_case
 from clawback.cases.undo_judgement import describe_cases
 from clawback.cases.undo_plan import UndoPlan
 from clawback.cli.output import print_json, print_table, print_text
@@ -19,7 +20,7 @@ _MORE = "--json lists all"
 
 def print_plan(found: FoundUndo, *, ends_cases: bool) -> None:
     """Print what would be undone, case by case, the totals, and what cannot be read."""
-    cases = _group(found.candidates)
+    cases = group_by_case(found.candidates)
     for parts in islice(cases, CASES_SHOWN):
         print_text(_heading(parts, ends_cases=ends_cases))
         for line in _case_lines([one.plan for one in parts]):
@@ -39,19 +40,6 @@ def print_plan(found: FoundUndo, *, ends_cases: bool) -> None:
             f"{len(found.unread):,} {what}, with {messages:,} messages, are not in this plan: "
             "their histories are read before they are undone, and by --json."
         )
-
-
-def found_data(found: FoundUndo) -> Iterator[tuple[str, Any]]:
-    """Yield the fields of undo plans, and of what is not in them, as JSON data."""
-    yield "cases", map(_plan_data, found.candidates)
-    yield "unreadable", [asdict(one) for one in found.unreadable]
-    yield (
-        "unread",
-        [
-            {"case": one.entry.id, "run": one.entry.run, "messages": one.messages}
-            for one in found.unread
-        ],
-    )
 
 
 def print_undone(
@@ -93,13 +81,6 @@ def noun(found: FoundUndo) -> str:
     return "case" if found.parts == found.cases else "part"
 
 
-def _group(candidates: Iterable[UndoCandidate]) -> list[list[UndoCandidate]]:
-    cases: dict[str, list[UndoCandidate]] = {}
-    for one in candidates:
-        cases.setdefault(one.plan.counted_as, []).append(one)
-    return list(cases.values())
-
-
 def _heading(parts: Sequence[UndoCandidate], *, ends_cases: bool) -> str:
     is_open = any(one.is_open for one in parts)
     ends = ", would end" if is_open and ends_cases else ""
@@ -115,7 +96,7 @@ def _total(found: FoundUndo) -> str:
         "reclassifications to reverse": sum(len(work.corrections) for work in works),
     }
     totals = ", ".join(f"{count:,} {what}" for what, count in counts.items())
-    cases = len(_group(found.candidates))
+    cases = len(group_by_case(found.candidates))
     what = "In this plan" if found.unread else "Total"
     return f"{what}: {describe_cases(cases, len(found.candidates))}, {totals}."
 
@@ -123,25 +104,6 @@ def _total(found: FoundUndo) -> str:
 def _print_unreadable(cases: Sequence[UnreadableCase]) -> None:
     for one in cases:
         print_text(f"{one.case}: unreadable, left out: {one.why}")
-
-
-def _plan_data(one: UndoCandidate) -> dict[str, Any]:
-    """Return the undo plan of a case as JSON data."""
-    work = one.plan
-    return {
-        "case": one.case.case,
-        "run": one.case.run,
-        "rule": work.rule,
-        "open": one.is_open,
-        "messages": [target.id for target in work.messages],
-        "policies": [{"list": policy.resource, **policy.fields} for policy in work.policies],
-        "reclassifications": [
-            {"message": correction.target.id, "disposition": correction.disposition}
-            for correction in work.corrections
-        ],
-        "irreversible": list(work.irreversible),
-        "notifications_sent": work.notifications,
-    }
 
 
 def _case_lines(parts: Sequence[UndoPlan]) -> Iterator[str]:

@@ -7,7 +7,16 @@ from datetime import timedelta
 from typing import TypeVar
 
 import typer
+from temporalio.client import Client
 
+from clawback.case_files.undo_preview import (
+    Judgement,
+    UndoJudge,
+    describe_hold,
+    found_data,
+    judgement_lines,
+    read_undo_limits,
+)
 from clawback.cases.undo_judgement import UndoHold
 from clawback.cases.undo_plan import UndoScope
 from clawback.cli.exits import ExitCode, Failure, require_terminal
@@ -19,9 +28,9 @@ from clawback.cli.output import (
     show_progress,
 )
 from clawback.cli.temporal_access import call_temporal
-from clawback.cli.undo.judgement import describe_hold, judge_here, judgement_lines
-from clawback.cli.undo.output import found_data, noun, print_plan, print_undone
+from clawback.cli.undo.output import noun, print_plan, print_undone
 from clawback.garbage_collection import without_garbage_collection
+from clawback.local.worker_api import open_worker_api
 from clawback.model.texts import plural
 from clawback.settings import load_settings
 from clawback.temporal.fan_out import Answers
@@ -108,9 +117,7 @@ def _show_plan(request: UndoRequest) -> FoundUndo:
         found = _read_rest(request, found)
 
     with show_progress("Reading present verdicts"):
-        judged = call_temporal(
-            lambda client: judge_here(client, found, request.scope.actor, load_settings())
-        )
+        judged = _judge(request, found)
 
     if request.as_json:
         judgement = ("judgement", judged.assessment.model_dump(mode="json"))
@@ -121,6 +128,17 @@ def _show_plan(request: UndoRequest) -> FoundUndo:
     for line in judgement_lines(judged.assessment, judged.notes):
         print_text(line)
     return found
+
+
+def _judge(request: UndoRequest, found: FoundUndo) -> Judgement:
+    settings = load_settings()
+    limits = read_undo_limits(settings.rules, settings.safety)
+
+    async def judge(client: Client) -> Judgement:
+        judge_here = UndoJudge(client, lambda: open_worker_api(settings), limits)
+        return await judge_here.judge(found, request.scope.actor)
+
+    return call_temporal(judge)
 
 
 def _read_rest(request: UndoRequest, found: FoundUndo) -> FoundUndo:
