@@ -111,7 +111,7 @@ def test_the_audit_knows_without_a_server(rules: Path, tmp_path: Path) -> None:
         [record(number, kind, AT + timedelta(hours=number)) for number, kind in enumerate(kinds)]
     )
     answer = listed(rules, tmp_path)
-    assert answer["rules"][1]["last_match"] == "2026-11-20T09:00:00+00:00"
+    assert answer["rules"][1]["last_match"] == "2026-11-20T09:00:00Z"
     assert answer["last_match_from"].endswith("audit.jsonl")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,14 +14,12 @@ from clawback.audit import latest_matches
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, print_table, print_text
 from clawback.cli.rule_folders import find_folder, load_folder, shown_path
-from clawback.model.mode import Mode
+from clawback.inventory.rule_list import ListedRule, ceiling_of, list_loaded
 from clawback.model.texts import plural
-from clawback.rules import Rule, RuleSet
-from clawback.rules.lint.clean_mail import rules_on_clean_mail
+from clawback.rules import RuleSet
 from clawback.settings import Settings, load_settings
 
 _TIMEOUT = 5.0
-_AT_ONCE = 8
 _FEW_NAMES = 3
 _UNKNOWN = "-"
 _COLUMNS = ("name", "status", "mode", "level", "kind", "tests", "last match", "version", "file")
@@ -63,52 +61,25 @@ def list_rules(
     chosen = [rule for rule in rules.rules.values() if file is None or rule.path == file]
     names = [rule.name for rule in chosen if rule.response is not None]
     matches, source = _last_matches(settings, names)
-    ceiling = _ceiling(settings)
-    clean = rules_on_clean_mail(rules)
-    rows = [
-        _row(rule, rules.mode_of(rule), ceiling, matches.get(rule.name))
-        | {"clean_mail": rule.name in clean, "file": shown_path(root, rule.path)}
-        for rule in chosen
-    ]
+    listed = list_loaded(rules, ceiling_of(settings), matches, chosen)
+    rows = [one.model_copy(update={"file": shown_path(root, one.file)}) for one in listed.rules]
 
     if as_json:
         about = {
             "folder": root,
             "version": rules.version,
-            "ceiling": ceiling,
+            "ceiling": listed.ceiling,
             "last_match_from": source,
-            "detections_only": not clean,
+            "detections_only": not listed.clean_mail,
         }
-        print_json({**about, "rules": rows})
+        print_json({**about, "rules": [one.model_dump(mode="json") for one in rows]})
     else:
-        cells = [_cells(row) for row in rows]
+        cells = [_cells(one) for one in rows]
         print_table(_COLUMNS, cells, drop_first=_DROP_FIRST, styles=_STYLES)
         print_text(_summary(root, rules, settings, source))
-        print_text(_polled_mail(clean))
+        print_text(_polled_mail(listed.clean_mail))
 
     return ExitCode.OK
-
-
-def _ceiling(settings: Settings) -> Mode:
-    """Return the strongest mode of any rule; on the simulator, without a token, all may act."""
-    return settings.ceiling if settings.cloudflare_api_token else settings.mode or Mode.ENFORCE
-
-
-def _row(rule: Rule, allowed: Mode | None, ceiling: Mode, last: datetime | None) -> dict[str, Any]:
-    return {
-        "name": rule.name,
-        "title": rule.title,
-        "status": rule.status,
-        "mode": allowed.capped(ceiling) if allowed is not None else None,
-        "mode_of_rule": rule.mode,
-        "level": rule.level,
-        "kind": ", ".join(rule.kinds),
-        "correlation": rule.correlation.type if rule.correlation is not None else None,
-        "version": rule.version,
-        "line": rule.line,
-        "tests": len(rule.tests),
-        "last_match": last.isoformat() if last is not None else None,
-    }
 
 
 def _summary(root: Path, rules: RuleSet, settings: Settings, source: str | None) -> str:
@@ -127,7 +98,7 @@ def _summary(root: Path, rules: RuleSet, settings: Settings, source: str | None)
         else "last matches unknown: no server, no audit"
     )
 
-    return f"{counts}; ceiling {_ceiling(settings)}{where}; {known}"
+    return f"{counts}; ceiling {ceiling_of(settings)}{where}; {known}"
 
 
 def _polled_mail(clean: Sequence[str]) -> str:
@@ -156,12 +127,13 @@ async def _cases(settings: Settings, names: Sequence[str]) -> Mapping[str, datet
     """Return when the newest case of each rule was opened; None if no server answers in time."""
     from temporalio.service import RPCError  # noqa: PLC0415 - takes half a second
 
+    from clawback.inventory.last_matches import (  # noqa: PLC0415 - the same
+        read_last_matches,
+    )
     from clawback.temporal.account_binding import (  # noqa: PLC0415 - the same
         ForeignAccount,
         connect_to_own,
     )
-    from clawback.temporal.case_gateway import CaseGateway  # noqa: PLC0415 - the same
-    from clawback.temporal.case_index import CaseFilter  # noqa: PLC0415 - the same
     from clawback.temporal.client import (  # noqa: PLC0415 - the same
         TemporalUnreachable,
         server_address,
@@ -172,16 +144,7 @@ async def _cases(settings: Settings, names: Sequence[str]) -> Mapping[str, datet
     with suppress(TemporalUnreachable, RPCError, OSError, TimeoutError, *refused):
         async with asyncio.timeout(_TIMEOUT):
             await _check_listening(server_address(settings))
-            cases = CaseGateway(await connect_to_own(settings))
-            turn = asyncio.Semaphore(_AT_ONCE)
-
-            async def newest(name: str) -> tuple[str, datetime] | None:
-                async with turn:
-                    lines = await cases.find(CaseFilter(rule=name), limit=1)
-                    return (name, lines[0].opened_at) if lines else None
-
-            answers = await asyncio.gather(*map(newest, names))
-            return dict(answer for answer in answers if answer is not None)
+            return await read_last_matches(await connect_to_own(settings), names)
 
     return None
 
@@ -202,24 +165,20 @@ async def _check_listening(address: str) -> None:
 # ---- printing
 
 
-def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    mode = row["mode"] or _UNKNOWN
-    capped = f"{mode} (of {row['mode_of_rule']})" if row["mode"] != row["mode_of_rule"] else mode
-    kind = f"{row['kind']}, {row['correlation']}" if row["correlation"] else row["kind"]
-    last = (
-        datetime.fromisoformat(row["last_match"]).strftime("%Y-%m-%d %H:%M")
-        if row["last_match"]
-        else _UNKNOWN
-    )
+def _cells(rule: ListedRule) -> tuple[str, ...]:
+    mode = rule.mode or _UNKNOWN
+    capped = f"{mode} (of {rule.mode_of_rule})" if rule.mode != rule.mode_of_rule else mode
+    kind = f"{rule.kind}, {rule.correlation}" if rule.correlation else rule.kind
+    last = f"{rule.last_match:%Y-%m-%d %H:%M}" if rule.last_match else _UNKNOWN
 
     return (
-        row["name"],
-        row["status"],
+        rule.name,
+        rule.status,
         capped,
-        row["level"],
+        rule.level,
         kind,
-        str(row["tests"]),
+        str(rule.tests),
         last,
-        row["version"],
-        row["file"],
+        rule.version,
+        rule.file,
     )

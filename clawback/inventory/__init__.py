@@ -1,0 +1,1 @@
+"""What an installation has, for console and command line: rules with modes and last matches."""
