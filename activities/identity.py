@@ -55,5 +55,6 @@ class IdentityActivities:
             self._policy(),
             to=order.verb,
             people=request.people,
+            in_person=order.verb.needs_person,
         )
         return VerifiedOrder(problem=problem, actor=actor)

@@ -17,6 +17,7 @@ WORKFLOWS: list[type[Any]] = []
 # The sandbox imports this package anew for every run, which needs the module of its own workflow
 # only. Importing all of them would cost every case time and memory.
 if not workflow.unsafe.in_sandbox():
+    from workflows.access import AccessWorkflow
     from workflows.block_expiry import BlockExpiryWorkflow
     from workflows.case import CaseWorkflow
     from workflows.case_part import CasePartWorkflow
@@ -33,6 +34,7 @@ if not workflow.unsafe.in_sandbox():
     from workflows.watchdog import WatchdogWorkflow
 
     WORKFLOWS += [
+        AccessWorkflow,
         BlockExpiryWorkflow,
         CasePartWorkflow,
         CaseUndoWorkflow,

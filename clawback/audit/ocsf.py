@@ -77,6 +77,9 @@ _MAPPINGS = {
     RecordKind.BLOCK_FORBIDDEN: _update(3, _Severity.MEDIUM),
     RecordKind.POLICY_CHANGED: _update(3, _Severity.MEDIUM),
     RecordKind.UNDONE: _Mapping(_Class.REMEDIATION, 3, "Restore"),
+    RecordKind.TOKEN_CREATED: _Mapping(_Class.LIFECYCLE, 8, "Update", 1, _Severity.MEDIUM),
+    RecordKind.TOKEN_REVOKED: _Mapping(_Class.LIFECYCLE, 8, "Update"),
+    RecordKind.SESSION_REVOKED: _Mapping(_Class.LIFECYCLE, 8, "Update"),
     RecordKind.BY_HAND: _Mapping(_Class.REMEDIATION, 99, "Other"),
 }
 

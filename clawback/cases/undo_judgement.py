@@ -16,7 +16,7 @@ from clawback.cases.state import Decision
 from clawback.cases.timing import CaseTiming
 from clawback.cases.undo_plan import UndoPlan
 from clawback.model.durations import Duration
-from clawback.model.identity import Actor
+from clawback.model.identity import Actor, IdentitySource
 from clawback.model.payload import Payload
 from clawback.model.texts import plural
 from clawback.model.times import UtcDatetime
@@ -219,6 +219,11 @@ class UndoAgreement:
         """Why somebody cannot approve; None if they can."""
         if (problem := self.decision_problem()) is not None or self.hold is None:
             return problem
+        if self.actor.identity.source is IdentitySource.TOKEN:
+            return (
+                f"{self.actor.label} asked for this undo, which needs two people: deny it, and "
+                "start it in person"
+            )
         if actor.identity.person == self.actor.identity.person:
             return f"{self.actor.label} asked for this undo: another person must approve it"
         current = self.hold.assessment.digest

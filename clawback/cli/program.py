@@ -52,6 +52,9 @@ COMMANDS = {
     "whoami": LazyCommand(
         "clawback.cli.whoami:whoami", "Show who you are for clawback, and what you may do."
     ),
+    "tokens": LazyCommand(
+        "clawback.cli.tokens:app", "Create, list and revoke tokens of the HTTP API."
+    ),
     "keys": LazyCommand("clawback.cli.keys:app", "Manage the keys that encrypt payloads."),
     "codec": LazyCommand(
         "clawback.cli.codec:codec", "Serve the Temporal UI with decrypted payloads until Ctrl-C."

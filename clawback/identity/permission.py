@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from clawback.model.identity import Identity, Role
+from clawback.model.identity import Identity, IdentitySource, Role
 
 
 @dataclass(frozen=True)
@@ -17,13 +17,23 @@ class Policy:
     allows_unverified: bool = False
 
 
-def refusal(
-    identity: Identity, role: Role | None, policy: Policy, *, to: str, people: int = 1
+def refusal(  # noqa: PLR0913 - what somebody may depends on all of it
+    identity: Identity,
+    role: Role | None,
+    policy: Policy,
+    *,
+    to: str,
+    people: int = 1,
+    in_person: bool = False,
 ) -> str | None:
     """Say why somebody may not do something that takes a role; None if they may.
 
     `to` is what they want, as an infinitive without "to"; `people` is how many must agree to it.
+    `in_person` says that no API token may do it, whatever its role.
     """
+    if identity.source is IdentitySource.TOKEN and (in_person or people > 1):
+        why = f"this needs {people} people, and {identity.label} is none" if people > 1 else ""
+        return f"{why or f'no API token may {to}'}: sign in, and do it in person"
     if role is None:
         return None
     if policy.has_provider and not identity.is_verified:

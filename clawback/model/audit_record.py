@@ -53,6 +53,9 @@ class RecordKind(StrEnum):
     POLL_RESUMED = "poll_resumed"
     POLL_REWOUND = "poll_rewound"
     AUDIT_FILES_REMOVED = "audit_files_removed"
+    TOKEN_CREATED = "token_created"  # noqa: S105 - a name, not a secret
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105 - a name, not a secret
+    SESSION_REVOKED = "session_revoked"
     BY_HAND = "by_hand"
 
 

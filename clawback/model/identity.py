@@ -34,6 +34,8 @@ class IdentitySource(StrEnum):
     """An OpenID Connect provider."""
     ACCESS = "access"
     """Cloudflare Access."""
+    TOKEN = "token"  # noqa: S105 - a name, not a secret
+    """An API token, which an operator gave to a machine."""
     SERVICE = "service"
     """clawback itself."""
 

@@ -37,19 +37,31 @@ class Verb(StrEnum):
     PAUSE_POLLING = "pause polling"
     RESUME_POLLING = "resume polling"
     REWIND_POLLING = "rewind polling"
+    CREATE_TOKEN = "create a token"  # noqa: S105 - a name, not a secret
+    REVOKE_TOKEN = "revoke a token"  # noqa: S105 - a name, not a secret
+    REVOKE_SESSION = "revoke a session"
+    SIGN_OUT = "sign out"
 
     @property
     def role(self) -> Role | None:
         """The role that it takes; None if everybody may who holds a key of the installation.
 
-        Stopping is safe, and must work while nobody can sign in.
+        Stopping is safe, and must work while nobody can sign in. Signing out
+        ends one's own session.
         """
-        if self is Verb.STOP:
+        if self in _BY_EVERYBODY:
             return None
         return Role.ANALYST if self in _BY_ANALYSTS else Role.OPERATOR
 
+    @property
+    def needs_person(self) -> bool:
+        """Whether only people may order it, and no API token."""
+        return self in _BY_PEOPLE
 
+
+_BY_EVERYBODY = frozenset({Verb.STOP, Verb.SIGN_OUT})
 _BY_ANALYSTS = frozenset({Verb.APPROVE, Verb.DENY, Verb.UNDO, Verb.LIFT_BLOCK, Verb.EXTEND_BLOCK})
+_BY_PEOPLE = frozenset({Verb.RESUME, Verb.CREATE_TOKEN, Verb.REVOKE_TOKEN, Verb.REVOKE_SESSION})
 
 
 class Order(Payload):

@@ -59,6 +59,8 @@ OWN_SUBMISSION: Final = "own-submission"
 NOTIFICATION: Final = "notification"
 SET_ASIDE: Final = "set-aside"
 RECONCILIATION: Final = "reconciliation"
+ACCESS: Final = "access"
+ACCESS_ID: Final = "access"
 
 # ---- signals
 
@@ -88,6 +90,9 @@ RESERVE: Final = "reserve"
 STOP: Final = "stop"
 CONFIRM: Final = "confirm"
 COUNT_UNDO: Final = "count_undo"
+CREATE_TOKEN: Final = "create_token"  # noqa: S105 - a name, not a secret
+REVOKE_TOKEN: Final = "revoke_token"  # noqa: S105 - a name, not a secret
+REVOKE_SESSION: Final = "revoke_session"
 
 # ---- queries
 
@@ -105,6 +110,7 @@ BLOCK_MEMO: Final = "block"
 SUMMARY_MEMO: Final = "summary"
 HOLD_MEMO: Final = "hold"
 OWNER_MEMO: Final = "owner"
+ACCESS_MEMO: Final = "access"
 RULE_ATTRIBUTE: Final = "ClawbackRule"
 STATE_ATTRIBUTE: Final = "ClawbackState"
 MODE_ATTRIBUTE: Final = "ClawbackMode"

@@ -26,10 +26,11 @@ from clawback.cases import CasePlan, CaseState, CaseTiming, ForwardMatches, Limi
 from clawback.cases.state import Campaign
 from clawback.cases.undo_judgement import UndoHold
 from clawback.cases.undo_plan import UndoScope
+from clawback.identity.access_list import create_secret
 from clawback.model.addresses import PatternKind
 from clawback.model.claims import Claim, Claims
 from clawback.model.events import EventKind
-from clawback.model.identity import OURSELVES
+from clawback.model.identity import OURSELVES, Role
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.model.orders import Verb
@@ -39,6 +40,7 @@ from clawback.notifications.channels.slack import SlackChannel
 from clawback.rules.live import LiveRules
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
 from clawback.temporal import names
+from clawback.temporal.access_gateway import AccessGateway
 from clawback.temporal.case_index import CaseFilter
 from clawback.temporal.correlation_gateway import CorrelationGateway
 from clawback.temporal.expiry_gateway import ExpiryGateway
@@ -335,6 +337,17 @@ async def guarded(deployment: Deployment) -> str:
     return names.GUARD_ID
 
 
+async def admitted(deployment: Deployment) -> str:
+    """Two tokens, one of them revoked, and the revoked session of somebody."""
+    access, now = AccessGateway(deployment.client), datetime.now(UTC)
+    for name in ("ci", "report"):
+        _, token = create_secret(Role.ANALYST, name, timedelta(days=1), now)
+        await access.create_token(token, person("ana"))
+    await access.revoke_token(token.id, person("ana"), "leaked")
+    await access.sign_out("session", now + timedelta(hours=8), person("ben"))
+    return names.ACCESS_ID
+
+
 async def polled_submissions(deployment: Deployment) -> str:
     """The poller of another source, which is never told anything."""
     await deployment.poll(EventKind.SUBMISSION)
@@ -521,6 +534,7 @@ SCENES: dict[str, Scene] = {
     "own-submission": marked,
     "poller-submissions": polled_submissions,
     "guard": guarded,
+    "access": admitted,
     "watchdog": watched,
     "reconciliation": reconciled,
     "policy-lifted": policy_lifted,
