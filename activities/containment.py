@@ -4,7 +4,7 @@ Requests that are not safe to repeat are never repeated blindly: after a lost re
 calls `locate_messages`, `find_release` or `find_submission` first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
@@ -244,10 +244,11 @@ class ContainmentActivities:
                     elif is_searchable(event, self._rules.ignored_delivery_modes):
                         targets = self._rules.providers.mark(event.targets)
                         found |= {target.id: target for target in targets}
-                if len(found) > request.most or payload_size(found) > _SEARCH_LIMIT:
+                kept = _fit(found.values())
+                if len(found) > request.most or payload_size(kept) > _SEARCH_LIMIT:
                     return FoundMessages(has_more=True)
         self._telemetry.record_strangers(strangers)
-        return FoundMessages(targets=tuple(found.values()))
+        return FoundMessages(targets=_fit(found.values()))
 
     @activity.defn(name="email_security.reclassify_message")
     async def reclassify_message(self, request: ReclassifyForCase) -> None:
@@ -333,3 +334,10 @@ class ContainmentActivities:
             if (cursor := page.next) is None:
                 return moved, not page.unseen
         return moved, False
+
+
+def _fit(found: Collection[Target]) -> tuple[Target, ...]:
+    """Leave out what is for people alone where a case would have no room for it."""
+    if payload_size(tuple(found)) <= _SEARCH_LIMIT:
+        return tuple(found)
+    return tuple(target.without_texts for target in found)

@@ -36,6 +36,7 @@ class Approval:
         self.guard_refusal = snapshot.guard_refusal
         self.decision = snapshot.decision
         self.approvals = list(snapshot.approvals)
+        self.arrived_while_held = snapshot.arrived_while_held
         self.expiry_warned = snapshot.expiry_warned
         self.hold_cause = snapshot.hold_cause
         self.ask_at = snapshot.ask_at
@@ -52,6 +53,7 @@ class Approval:
             "guard_refusal": self.guard_refusal,
             "decision": self.decision,
             "approvals": tuple(self.approvals),
+            "arrived_while_held": self.arrived_while_held,
             "expiry_warned": self.expiry_warned,
             "hold_cause": self.hold_cause,
             "ask_at": self.ask_at,
@@ -63,6 +65,7 @@ class Approval:
     def reset(self, state: CaseState) -> None:
         """Forget all approvals: a new match is something that nobody has approved yet."""
         self.decision, self.approvals = None, []
+        self.arrived_while_held += 1
         if state is not CaseState.HELD:
             self._forget_refusal()
 
@@ -112,7 +115,7 @@ class Approval:
         self, plan: CasePlan, step: ActionStep, reason: str, now: datetime, recorder: CaseRecorder
     ) -> None:
         """Start to wait for people."""
-        self.held_at, self.hold_reason = now, reason
+        self.held_at, self.hold_reason, self.arrived_while_held = now, reason, 0
         if self._fixed_reason(plan, step) is not None:
             self.hold_cause, self.ask_at = HoldCause.APPROVAL, None
         recorder.note(RecordKind.HELD, now, detail=bounded(reason))

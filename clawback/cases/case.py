@@ -27,6 +27,7 @@ from clawback.cases.state import (
     SearchStep,
     Step,
     StepPurpose,
+    UndoStart,
     WaitStep,
 )
 from clawback.cases.timing import CaseTiming
@@ -85,7 +86,7 @@ class Case(CaseBase):
             return False
 
         if self.state is CaseState.CLOSED:
-            self.state = self._closed_from
+            self.state = self.closed_from
         if not self.parts.has_room(match):
             self._pass_on(match, now)
             return False
@@ -236,7 +237,8 @@ class Case(CaseBase):
         """End the case because it is being undone; pending steps are refused."""
         if self.state.is_final:
             return
-        detail = bounded(reason) or None
+        self._undone = UndoStart(actor=actor, at=now, reason=bounded(reason))
+        detail = self._undone.reason or None
         self._note(RecordKind.UNDO_STARTED, now, detail=detail, **actor.audit_fields)
         self.state = CaseState.UNDONE
 
@@ -323,7 +325,7 @@ class Case(CaseBase):
         # hundreds of parts only the first few.
         if self.part > 1 and (self.state is not CaseState.HELD or self.part > _MOST_NOTIFYING):
             return step
-        state = self._closed_from if self.state is CaseState.CLOSED else self.state
+        state = self.closed_from if self.state is CaseState.CLOSED else self.state
         return self.notifications.due_before(step, self.snapshot(), state, now, self.proposal)
 
     def _pending_step(self) -> ActionStep | None:
@@ -363,7 +365,7 @@ class Case(CaseBase):
 
         ended = self.state if self.state.is_refused else CaseState.CLOSED
         self._note(RecordKind.CASE_CLOSED, now, detail=f"was {self.state}")
-        self._closed_from, self.state = self.state, CaseState.CLOSED
+        self.closed_from, self.state = self.state, CaseState.CLOSED
         return CloseStep(state=ended)
 
     # ---- size

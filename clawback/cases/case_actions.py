@@ -206,10 +206,13 @@ class CaseActions:
 
 
 def fit_request(step: ActionStep) -> ActionStep:
-    """Cut a step to the messages that one request may name, protected people's first and alone."""
+    """Cut a step to the messages that one request may name, protected people's first and alone.
+
+    A request needs no subjects, and hundreds of them are large.
+    """
     protected = tuple(target for target in step.targets if target.protected)
     targets = step.action.in_one_request(protected or step.targets)[:MAX_MESSAGES_PER_REQUEST]
-    return step.model_copy(update={"targets": targets})
+    return step.model_copy(update={"targets": tuple(one.without_texts for one in targets)})
 
 
 def _is_last(item: tuple[int, Action]) -> bool:

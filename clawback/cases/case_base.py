@@ -42,9 +42,10 @@ class CaseBase:
         self._timing = timing
         self._recorder = CaseRecorder(plan, snapshot)
         self._approval = Approval(timing, snapshot)
-        self._closed_from = CaseState.SETTLED
+        self.closed_from = CaseState.SETTLED
         self._opened_at = snapshot.opened_at
         self._last_match_at = snapshot.last_match_at
+        self._undone = snapshot.undone
 
     # ---- what others ask
 
@@ -54,6 +55,7 @@ class CaseBase:
             state=self.state,
             opened_at=self._opened_at,
             last_match_at=self._last_match_at,
+            undone=self._undone,
             **self._recorder.saved(),
             **self.messages.saved(),
             **self.actions.saved(),
@@ -90,6 +92,12 @@ class CaseBase:
     def held_since(self) -> datetime | None:
         """Since when the case is held; None if it is not."""
         return self._approval.held_at if self.state is CaseState.HELD else None
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When a held case expires; None if it is not held."""
+        since = self.held_since
+        return None if since is None else since + self._timing.approval_timeout
 
     @property
     def asked(self) -> int:

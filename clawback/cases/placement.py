@@ -10,11 +10,15 @@ from clawback.model.size import payload_size
 
 
 class MatchSize(Payload):
-    """How large a match is: its key, and the bytes of its messages and of their ids."""
+    """How large a match is: its key, and the bytes of its messages and of their ids.
+
+    `request_bytes` are those of the messages as requests have them, without subjects.
+    """
 
     key: str
     messages: int = 0
     message_bytes: int = 0
+    request_bytes: int = 0
     id_bytes: int = 0
 
     @classmethod
@@ -24,5 +28,6 @@ class MatchSize(Payload):
             key=match.key,
             messages=len(match.targets),
             message_bytes=sum(payload_size(target) for target in match.targets),
+            request_bytes=sum(payload_size(target.without_texts) for target in match.targets),
             id_bytes=sum(payload_size(target.id) for target in match.targets),
         )

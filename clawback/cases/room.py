@@ -48,4 +48,5 @@ class Room:
         # its outcome and its effect.
         entries = (4 + 2 * self._actions) * (match.id_bytes + match.messages * _PER_ENTRY)
         # Each message is once in the case and once in the step that is in progress.
-        return payload_size(match.key) + _PER_ENTRY + 2 * match.message_bytes + entries
+        messages = match.message_bytes + match.request_bytes
+        return payload_size(match.key) + _PER_ENTRY + messages + entries

@@ -67,6 +67,14 @@ class Decision(Payload):
         )
 
 
+class UndoStart(Payload):
+    """Who ended a case because it is being undone, when and why."""
+
+    actor: Actor
+    at: UtcDatetime
+    reason: str = ""
+
+
 class Campaign(Payload):
     """What the guard must know of a campaign to count the messages of all its parts.
 
@@ -189,7 +197,8 @@ class CaseSnapshot(Payload):
     since people last decided.
 
     Holding: `hold_reason` says why the case is or was held, `guard_refusal` why the guard refused,
-    `approvals` are those since the last match. `ask_at` is when the guard is asked again at the
+    `approvals` are those since the last match. `arrived_while_held` counts the matches since it was
+    held. `undone` says who ended it by an undo. `ask_at` is when the guard is asked again at the
     latest, `asked` how often it was, `refused_budget` and `refused_protected`
     what it was about.
 
@@ -219,6 +228,8 @@ class CaseSnapshot(Payload):
     held_at: UtcDatetime | None = None
     decision: Decision | None = None
     approvals: tuple[Decision, ...] = ()
+    arrived_while_held: int = 0
+    undone: UndoStart | None = None
     guard_refusal: str | None = None
     expiry_warned: bool = False
     hold_cause: HoldCause | None = None

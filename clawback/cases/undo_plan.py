@@ -66,7 +66,7 @@ class UndoBasis(Payload):
             version=plan.version,
             actions=plan.all_actions,
             changes=tuple(changes),
-            targets={subject: known[subject] for subject in subjects if subject in known},
+            targets={one: known[one].without_texts for one in subjects if one in known},
             notifications=sum(one.outcome != WOULD for one in snapshot.notifications),
         )
 

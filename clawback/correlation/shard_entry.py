@@ -1,4 +1,4 @@
-"""One match as a shard keeps it: a row of about 200 bytes."""
+"""One match as a shard keeps it: a row of about 300 bytes."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,8 +16,10 @@ _MICROSECOND = timedelta(microseconds=1)
 _HASH_BYTES = 8
 _LONGEST_KEPT = 24  # any number, as Python writes it
 _HASHED = "#"
+_COLUMNS = 14  # of a message, of which the last ones are left out if they are empty
+_ALWAYS_KEPT = 7
 USUAL_BYTES = 512
-"""A match takes 300 bytes, or this many if its Message-ID and addresses are rather long."""
+"""A match takes 400 bytes, or this many if its Message-ID and addresses are rather long."""
 
 Row = tuple[Any, ...]
 
@@ -143,7 +145,7 @@ def _from_number(number: int) -> datetime:
 
 
 def _target_row(target: Target) -> Row:
-    return (
+    row = (
         target.id,
         target.message_id,
         _to_number(target.at),
@@ -151,13 +153,24 @@ def _target_row(target: Target) -> Row:
         target.sender,
         target.mailbox,
         target.quarantined,
-        *((target.protected,) if target.protected or target.provider else ()),
-        *((target.provider,) if target.provider else ()),
+        target.subject,
+        target.sender_name,
+        target.spf,
+        target.dkim,
+        target.dmarc,
+        target.protected,
+        target.provider,
     )
+    length = len(row)
+    while length > _ALWAYS_KEPT and not row[length - 1]:
+        length -= 1
+    return row[:length]
 
 
 def _target(row: Row) -> Target:
-    id_, message_id, at, verdict, sender, mailbox, quarantined, *marks = row
+    padded = (*row, *(None,) * (_COLUMNS - len(row)))
+    id_, message_id, at, verdict, sender, mailbox, quarantined, *texts, protected, provider = padded
+    subject, sender_name, spf, dkim, dmarc = texts
     return Target(
         id=id_,
         message_id=message_id,
@@ -166,6 +179,11 @@ def _target(row: Row) -> Target:
         sender=sender,
         mailbox=mailbox,
         quarantined=quarantined,
-        protected=bool(marks and marks[0]),
-        provider=read_provider(marks[1]) if len(marks) > 1 else None,
+        subject=subject,
+        sender_name=sender_name,
+        spf=spf,
+        dkim=dkim,
+        dmarc=dmarc,
+        protected=bool(protected),
+        provider=read_provider(provider),
     )

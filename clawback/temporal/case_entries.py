@@ -43,7 +43,8 @@ S = TypeVar("S", bound=CaseSummary)
 class CaseLine(Payload):
     """One case in a list.
 
-    `ended` is set if the case did not end by itself: terminated, canceled, failed, timed_out.
+    `changed_at` is when people saw something change last, other than that it closed. `ended` is set
+    if the case did not end by itself: terminated, canceled, failed, timed_out.
     `summary` is None if it is `unreadable`, which says why.
     """
 
@@ -53,6 +54,7 @@ class CaseLine(Payload):
     state: str
     mode: str
     opened_at: UtcDatetime
+    changed_at: UtcDatetime | None = None
     closed_at: UtcDatetime | None = None
     ended: str | None = None
     summary: CaseSummary | None = None
@@ -115,6 +117,7 @@ class CaseEntry:
             state=self._state,
             mode=self._read_keyword(names.MODE_ATTRIBUTE),
             opened_at=self._opened_at,
+            changed_at=parse_time(self._read_attribute(names.CHANGED_ATTRIBUTE)),
             closed_at=closed_at,
             ended=self.ended,
             summary=summary,

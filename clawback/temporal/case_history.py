@@ -200,7 +200,9 @@ class _Reader:
                     "version": self._start.plan.version,
                     "actions": self._start.plan.all_actions,
                     "changes": tuple(changes),
-                    "targets": {id_: targets[id_] for id_ in targets if id_ in subjects},
+                    "targets": {
+                        id_: one.without_texts for id_, one in targets.items() if id_ in subjects
+                    },
                     "notifications": basis.notifications + self._notifications,
                 }
             ),

@@ -7,7 +7,8 @@ has to ask a case. `clawback.temporal.case_entries` reads it.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
@@ -19,6 +20,13 @@ from clawback.temporal import names
 OPEN_STATES = tuple(state for state in CaseState if not state.is_final and not state.is_refused)
 """What a case publishes last before it closes, which only the server knows."""
 
+CHANGES_OVERLAP: Final = timedelta(seconds=10)
+"""How much earlier than it asked last somebody must ask who asks for changes again and again.
+
+The index lags by about a second, and a change soon after another one is not marked: that would be
+one more billed action.
+"""
+
 
 @dataclass(frozen=True)
 class CaseFilter:
@@ -29,15 +37,19 @@ class CaseFilter:
     investigate id or a Message-ID. Each of the three holds if one message of the case fits it.
     `case` is an id, with the further parts of that case. `parts` also lists further parts of
     campaigns, each in a line of its own. `changed` are cases of which undo could
-    take something back.
+    take something back. `changed_since` finds those of which people see something else since then,
+    also that they closed; `held_until_before` those that expire before a time if nobody decides.
     """
 
     state: str | None = None
     rule: str | None = None
     mode: str | None = None
+    level: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     open_since: datetime | None = None
+    changed_since: datetime | None = None
+    held_until_before: datetime | None = None
     sender: str | None = None
     message: str | None = None
     mailbox: str | None = None
@@ -78,9 +90,12 @@ class CaseFilter:
         for clause, value in (
             (f"{names.RULE_ATTRIBUTE} = {{}}", self.rule),
             (f"{names.MODE_ATTRIBUTE} = {{}}", self.mode),
+            (f"{names.LEVEL_ATTRIBUTE} = {{}}", self.level),
             (f"{names.OPENED_ATTRIBUTE} >= {{}}", self.since),
             (f"{names.OPENED_ATTRIBUTE} <= {{}}", self.until),
             ("(ExecutionStatus = 'Running' OR CloseTime >= {})", self.open_since),
+            (f"({names.CHANGED_ATTRIBUTE} >= {{0}} OR CloseTime >= {{0}})", self.changed_since),
+            (f"{names.HELD_UNTIL_ATTRIBUTE} < {{}}", self.held_until_before),
             ("WorkflowId STARTS_WITH {}", self.id_prefix),
         ):
             if value:
@@ -111,6 +126,7 @@ def case_attributes(
         names.RULE_ATTRIBUTE: plan.rule,
         names.STATE_ATTRIBUTE: CaseState.RESPONDING.value,
         names.MODE_ATTRIBUTE: plan.mode.value,
+        names.LEVEL_ATTRIBUTE: plan.level.value,
     }
     touches = Touches(key)
     touches.add(target for match in matches for target in match.targets)
@@ -121,8 +137,11 @@ def case_attributes(
     listed = SearchAttributePair(
         SearchAttributeKey.for_keyword_list(names.TOUCHES_ATTRIBUTE), touches.values
     )
-    opened = SearchAttributePair(SearchAttributeKey.for_datetime(names.OPENED_ATTRIBUTE), opened_at)
-    return TypedSearchAttributes([*pairs, listed, opened])
+    times = [
+        SearchAttributePair(SearchAttributeKey.for_datetime(name), opened_at)
+        for name in (names.OPENED_ATTRIBUTE, names.CHANGED_ATTRIBUTE)
+    ]
+    return TypedSearchAttributes([*pairs, listed, *times])
 
 
 def _quote(value: str | datetime) -> str:

@@ -118,12 +118,20 @@ TOUCHES_ATTRIBUTE: Final = "ClawbackTouches"
 """Keyed hashes of what a case touches, and marks: see `clawback.cases.touches`."""
 OPENED_ATTRIBUTE: Final = "ClawbackOpened"
 """When a case opened: the start time of the server is that of its newest run."""
+CHANGED_ATTRIBUTE: Final = "ClawbackChanged"
+"""When something changed last that people see of a case; the server knows when it closed."""
+LEVEL_ATTRIBUTE: Final = "ClawbackLevel"
+HELD_UNTIL_ATTRIBUTE: Final = "ClawbackHeldUntil"
+"""When a held case expires; unset while it is not held."""
 SEARCH_ATTRIBUTES: Final[Mapping[str, str]] = {
     RULE_ATTRIBUTE: "Keyword",
     STATE_ATTRIBUTE: "Keyword",
     MODE_ATTRIBUTE: "Keyword",
     TOUCHES_ATTRIBUTE: "KeywordList",
     OPENED_ATTRIBUTE: "Datetime",
+    CHANGED_ATTRIBUTE: "Datetime",
+    LEVEL_ATTRIBUTE: "Keyword",
+    HELD_UNTIL_ATTRIBUTE: "Datetime",
 }
 
 

@@ -119,7 +119,7 @@ async def correlated(deployment: Deployment) -> str:
     )
     gone = next(one for one in others if names.correlation_id(one.case_id) == shard)
     matches = [
-        match_of(*outbreak(1, seed)).model_copy(update={"value": str(seed)})
+        match_of(*outbreak(1, seed)).model_copy(update={"values": (str(seed),)})
         for seed in range(51, 55)
     ]
     await gateway.send_matches([(known, matches[:3]), (gone, matches[:3])], linger)

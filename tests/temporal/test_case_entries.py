@@ -204,6 +204,9 @@ async def _read_by_sdk(client: Client, query: str) -> dict[str, CaseLine]:
             opened_at=one.typed_search_attributes[
                 SearchAttributeKey.for_datetime(names.OPENED_ATTRIBUTE)
             ],
+            changed_at=one.typed_search_attributes[
+                SearchAttributeKey.for_datetime(names.CHANGED_ATTRIBUTE)
+            ],
             summary=await one.memo_value(names.SUMMARY_MEMO, type_hint=CaseSummary),
         )
     return lines
