@@ -72,7 +72,10 @@ if not workflow.unsafe.in_sandbox():
             PartActivities.read_lost_case,
         ),
         names.WORKER_QUEUE: (IngestActivities.read_page, IngestActivities.watch_page),
-        names.NOTIFICATION_QUEUE: (NotificationActivities.deliver,),
+        names.NOTIFICATION_QUEUE: (
+            NotificationActivities.deliver,
+            NotificationActivities.find_listeners,
+        ),
     }
 
 

@@ -8,6 +8,7 @@ from cachetools import LRUCache
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from clawback.actions import InstallationOccasion
 from clawback.cases import NotificationStep
 from clawback.cloudflare import ApiError, EmailSecurity, Share, errors
 from clawback.model.messages import Target
@@ -65,6 +66,12 @@ class NotificationActivities:
             raise _application_error(channel, error) from None
 
         return Delivered(missing=" ".join(filter(None, (missing, refused))) or None)
+
+    @activity.defn(name="notifications.find_listeners")
+    async def find_listeners(self, occasion: InstallationOccasion) -> list[str]:
+        """Name the channels that listen for something of the installation."""
+        channels = self._notifier.channels.items()
+        return [name for name, channel in channels if occasion in channel.occasions]
 
     def _check_reporter(self, reporter: str | None) -> None:
         """Refuse to write to addresses outside the account."""

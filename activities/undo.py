@@ -134,8 +134,12 @@ class UndoActivities:
 
         unread = len(planned) - len(plans)
         found = assess_undo(plans, verdicts, limits, unread=unread, is_part=request.pages > 1)
-        channels = self._policy.channels(one.rule for one in plans)
-        found = found.model_copy(update={"channels": channels})
+        rules = [one.rule for one in plans]
+        told = {
+            "channels": self._policy.channels(rules),
+            "told_after": self._policy.told_after(rules),
+        }
+        found = found.model_copy(update=told)
         is_approved = asked.approved == found.digest
         if limits is None or not found.changes or (found.reasons and not is_approved):
             return found

@@ -18,6 +18,7 @@ WORKFLOWS: list[type[Any]] = []
 # only. Importing all of them would cost every case time and memory.
 if not workflow.unsafe.in_sandbox():
     from workflows.access import AccessWorkflow
+    from workflows.announcement import AnnouncementWorkflow
     from workflows.block_expiry import BlockExpiryWorkflow
     from workflows.case import CaseWorkflow
     from workflows.case_part import CasePartWorkflow
@@ -35,6 +36,7 @@ if not workflow.unsafe.in_sandbox():
 
     WORKFLOWS += [
         AccessWorkflow,
+        AnnouncementWorkflow,
         BlockExpiryWorkflow,
         CasePartWorkflow,
         CaseUndoWorkflow,

@@ -13,11 +13,14 @@ from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
     FailureError,
+    WorkflowAlreadyStartedError,
     is_cancelled_exception,
 )
+from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.guard import GuardActivities
+    from clawback.cases.announcements import Announcement
     from clawback.guard import (
         Demotion,
         Guard,
@@ -286,6 +289,8 @@ class GuardWorkflow:
     async def _write(self) -> None:
         records = tuple(self._unwritten)
         await write_records(records)
+        for record in records:
+            await _announce(record)
         # Handlers may have added records meanwhile; those stay for the next write.
         del self._unwritten[: len(records)]
 
@@ -298,6 +303,24 @@ class GuardWorkflow:
         is_idle = workflow.all_handlers_finished() and not self._is_recovering
         is_due = workflow.info().is_continue_as_new_suggested() or is_old_run()
         return is_idle and is_due
+
+
+async def _announce(record: AuditRecord) -> None:
+    """Start what tells people of a record, if it is about the kill switch or a demoted rule.
+
+    On the queue of all other workflows: the guard waits for nothing but the start.
+    """
+    if (announcement := Announcement.of(record)) is None:
+        return
+    with suppress(WorkflowAlreadyStartedError):
+        await workflow.start_child_workflow(
+            names.ANNOUNCEMENT,
+            announcement,
+            id=names.announcement_id(announcement.id),
+            task_queue=names.WORKFLOW_QUEUE,
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            static_summary=f"tell people: {announcement.occasion}",
+        )
 
 
 async def _tell(case: str) -> None:

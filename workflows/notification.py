@@ -37,6 +37,8 @@ class NotificationWorkflow:
 
         await write_records([_build_record(step, outcome, detail)])
 
+        if step.context.is_installation:
+            return outcome
         with suppress(FailureError):  # the case may have closed: then the audit alone has it
             case = workflow.get_external_workflow_handle(step.context.case)
             await case.signal(

@@ -199,6 +199,15 @@ DELIVER: Final[dict[str, Any]] = {
 On a queue of its own, so that nothing else waits behind a slow channel.
 """
 
+FIND_LISTENERS: Final[dict[str, Any]] = {
+    "task_queue": names.NOTIFICATION_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=10),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)
+    ),
+}
+"""Ask a worker which channels listen for something; it only reads its channel file."""
+
 RECORD: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(seconds=10),
     "retry_policy": RetryPolicy(

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -12,9 +13,9 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from activities.undo import AssessUndo, UndoActivities
     from clawback.actions import Occasion
-    from clawback.cases.state import Decision
+    from clawback.cases.state import Decision, NotificationStep
     from clawback.cases.undo_judgement import UndoAgreement, UndoAssessment, UndoHold
-    from clawback.cases.undo_notifications import notify_hold
+    from clawback.cases.undo_notifications import notify_hold, notify_result
     from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.model.identity import OURSELVES, Actor
     from clawback.model.orders import Order, OrderLog, SignedOrder, Verb
@@ -58,6 +59,7 @@ class UndoWorkflow:
         self._agreement = UndoAgreement(scope.actor, scope.reason, request.timing)
         self._orders = OrderLog()
         self._sent = 0
+        self._told_after = request.told_after
 
     @workflow.run
     async def run(self, request: UndoRequest) -> UndoSummary:
@@ -80,9 +82,12 @@ class UndoWorkflow:
                             "cases": tuple(self._left),
                             "done": self._done,
                             "total": self._total,
+                            "told_after": self._told_after,
                         }
                     )
                 )
+
+        await self._tell_result(request)
         return self._done
 
     @workflow.query(name=names.STATUS)
@@ -156,6 +161,7 @@ class UndoWorkflow:
         assessment: UndoAssessment = await workflow.execute_activity_method(
             UndoActivities.assess_cases, asked, **ASSESS_UNDO
         )
+        self._told_after = assessment.told_after
         return assessment
 
     async def _wait_for_decision(self, hold: UndoHold) -> None:
@@ -202,6 +208,35 @@ class UndoWorkflow:
             sent=self._sent,
             decision=self._agreement.decision,
         )
+        await self._start_notifications(steps)
+
+    async def _tell_result(self, request: UndoRequest) -> None:
+        """Tell what was undone, unless that is nothing. Each page of a large undo tells of itself.
+
+        An undo is told once, however many cases it has.
+        """
+        info = workflow.info()
+        outcomes = {
+            name: count
+            for name in ("done", "gone", "failed")
+            if (count := getattr(self._done, name))
+        }
+        if not outcomes:
+            return
+        steps = notify_result(
+            info.workflow_id,
+            info.run_id,
+            self._scope,
+            cases=self._done.cases,
+            outcomes=outcomes,
+            pages=request.pages,
+            now=workflow.now(),
+            channels=self._told_after,
+            sent=self._sent,
+        )
+        await self._start_notifications(steps)
+
+    async def _start_notifications(self, steps: Iterable[NotificationStep]) -> None:
         for step in steps:
             self._sent += 1
             with suppress(WorkflowAlreadyStartedError):
@@ -210,7 +245,7 @@ class UndoWorkflow:
                     step,
                     id=names.notification_id(step.id),
                     parent_close_policy=ParentClosePolicy.ABANDON,
-                    static_summary=f"notify {step.recipient}: undo {occasion}",
+                    static_summary=f"notify {step.recipient}: undo {step.context.occasion}",
                 )
 
     async def _undo(self, case: CaseRun) -> UndoSummary:

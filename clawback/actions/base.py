@@ -66,12 +66,26 @@ class Conflict(StrEnum):
 
 
 class Occasion(StrEnum):
-    """When people are notified: the case is held, its actions are done, or it ended without."""
+    """When a rule notifies people of a case."""
 
     HELD = "held"
     DONE = "done"
+    FAILED = "failed"
+    """Its actions are done, and some failed for good."""
     DENIED = "denied"
     EXPIRED = "expired"
+    UNDONE = "undone"
+    """Somebody undid what it had done."""
+
+
+class InstallationOccasion(StrEnum):
+    """When a channel hears of the installation itself, whatever the rules say."""
+
+    STOPPED = "stopped"
+    RESUMED = "resumed"
+    RULE_DEMOTED = "rule_demoted"
+    RULE_CONFIRMED = "rule_confirmed"
+    GUARD_LOST = "guard_lost"
 
 
 class ChannelTraits(Payload):

@@ -32,8 +32,8 @@ class Notify(NotificationAction):
     )
     when: Occasions = Field(
         default=(Occasion.HELD, Occasion.DONE, Occasion.EXPIRED),
-        description="The occasions: the case is held, its actions are done, it was denied, or "
-        "nobody answered in time",
+        description="The occasions: the case is held, its actions are done or some failed for "
+        "good, it was denied, nobody answered in time, or what it did was undone",
     )
     template: str = Field(
         default="",

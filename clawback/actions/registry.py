@@ -51,7 +51,7 @@ CASE_WORDS: Mapping[str, str] = {
     "rule": "the name of the rule",
     "title": "the title of the rule",
     "level": "the level of the rule",
-    "occasion": "why people are notified: held, done, denied or expired",
+    "occasion": "why people are notified: held, done, failed, denied, expired or undone",
     "summary": "what happened, in one sentence",
     "done": "what was done, action by action, with counts",
     "messages": "how many messages the case has",

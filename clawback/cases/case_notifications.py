@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from clawback.actions import Action, NotificationAction, Occasion
-from clawback.actions.outcomes import TOOK_EFFECT
+from clawback.actions.outcomes import TOOK_EFFECT, is_failed
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.state import (
     ActionStep,
@@ -36,6 +36,8 @@ MAX_REPORTERS = 200
 _MAX_DOUBLINGS = 12
 _MOST_CLAUSES = 4
 _MOST_PROPOSED = 5
+_REPORTS = frozenset({Occasion.DONE, Occasion.FAILED})
+"""The occasions that report what a case has done so far; late arrivals repeat them."""
 _OCCASIONS = {
     CaseState.HELD: Occasion.HELD,
     CaseState.SETTLED: Occasion.DONE,
@@ -72,7 +74,7 @@ class CaseNotifications:
         self.deliveries.append(
             Delivery(
                 index=step.index,
-                occasion=step.context.occasion,
+                occasion=Occasion(step.context.occasion),
                 episode=step.episode,
                 at=now,
                 outcome=outcome,
@@ -113,11 +115,12 @@ class CaseNotifications:
             return step
 
         for index, action in enumerate(self._plan.notifications):
-            for episode, reporter in _due_episodes(index, action, occasion, snapshot, now):
-                context = _build_context(self._plan, snapshot, occasion, now, self._timeout)
-                if occasion is Occasion.HELD:
+            due = self._occasion_for(action, occasion, snapshot)
+            for episode, reporter in self._due_episodes(index, due, snapshot, now):
+                context = _build_context(self._plan, snapshot, due, now, self._timeout)
+                if due is Occasion.HELD:
                     context = context.model_copy(update=_describe_proposal(propose()))
-                is_late = bool(_done_deliveries(index, snapshot))
+                is_late = bool(_reports(index, snapshot))
                 return NotificationStep(
                     action=action,
                     index=index,
@@ -127,7 +130,7 @@ class CaseNotifications:
                     reporter=reporter,
                 )
 
-        digest_at = self._next_digest_at(snapshot) if occasion is Occasion.DONE else None
+        digest_at = self._next_digest_at(snapshot) if occasion in _REPORTS else None
         if isinstance(step, WaitStep) and digest_at:
             return WaitStep(until=min(step.until, digest_at))
 
@@ -135,37 +138,55 @@ class CaseNotifications:
 
     def _next_digest_at(self, snapshot: CaseSnapshot) -> datetime | None:
         """When the earliest pending digest is due; None if everything was reported."""
-        sent = [
-            _done_deliveries(index, snapshot)
+        stale = (
+            sent
             for index, action in enumerate(self._plan.notifications)
             if not action.is_for_reporters
-        ]
-        stale = (done for done in sent if done and done[-1].episode != _progress(snapshot))
+            and (sent := _reports(index, snapshot))
+            and sent[-1].episode != self._report_episode(action, snapshot)
+        )
         return min(map(_digest_at, stale), default=None)
 
+    def _occasion_for(
+        self, action: NotificationAction, occasion: Occasion, snapshot: CaseSnapshot
+    ) -> Occasion:
+        """Say what the state means to an action: an action that failed is told as such, once."""
+        is_failure = occasion is Occasion.DONE and self._count_failures(snapshot) > 0
+        return Occasion.FAILED if is_failure and action.is_due_on(Occasion.FAILED) else occasion
 
-def _due_episodes(
-    index: int,
-    action: NotificationAction,
-    occasion: Occasion,
-    snapshot: CaseSnapshot,
-    now: datetime,
-) -> Iterator[tuple[str, str | None]]:
-    """Yield (episode, reporter) for each delivery of this action that is due now."""
-    if action.is_for_reporters:
-        yield from _unnotified_reporters(index, occasion, snapshot)
-        return
-    if not action.is_due_on(occasion):
-        return
+    def _due_episodes(
+        self, index: int, occasion: Occasion, snapshot: CaseSnapshot, now: datetime
+    ) -> Iterator[tuple[str, str | None]]:
+        """Yield (episode, reporter) for each delivery of an action that is due now."""
+        action = self._plan.notifications[index]
+        if action.is_for_reporters:
+            yield from _unnotified_reporters(index, occasion, snapshot)
+            return
+        if not action.is_due_on(occasion):
+            return
 
-    episode = _episode(occasion, snapshot)
-    sent = {(one.index, one.occasion, one.episode) for one in snapshot.notifications}
-    if (index, occasion, episode) in sent:
-        return
+        is_report = occasion in _REPORTS
+        episode = (
+            self._report_episode(action, snapshot) if is_report else _episode(occasion, snapshot)
+        )
+        known = (one for one in snapshot.notifications if one.index == index)
+        if any(one.episode == episode and (is_report or one.occasion is occasion) for one in known):
+            return
 
-    done = _done_deliveries(index, snapshot) if occasion is Occasion.DONE else []
-    if not done or now >= _digest_at(done) or snapshot.state is CaseState.CLOSED:
-        yield episode, None
+        sent = _reports(index, snapshot) if is_report else []
+        if not sent or now >= _digest_at(sent) or snapshot.state is CaseState.CLOSED:
+            yield episode, None
+
+    def _report_episode(self, action: NotificationAction, snapshot: CaseSnapshot) -> str:
+        """Identify how far the case has come: a new value means there is something to report."""
+        if not action.is_due_on(Occasion.DONE):
+            return f"{self._count_failures(snapshot)} failed"
+        return f"{sum(map(len, snapshot.outcomes))} outcomes of {len(snapshot.events)} events"
+
+    def _count_failures(self, snapshot: CaseSnapshot) -> int:
+        """Count what failed of the response itself."""
+        response = snapshot.outcomes[: len(self._plan.actions)]
+        return sum(is_failed(outcome) for outcomes in response for outcome in outcomes.values())
 
 
 def _unnotified_reporters(
@@ -187,30 +208,21 @@ def _count_moved_while_held(plan: CasePlan, snapshot: CaseSnapshot) -> int:
 
 
 def _episode(occasion: Occasion, snapshot: CaseSnapshot) -> str:
-    match occasion:
-        case Occasion.DONE:
-            return _progress(snapshot)
-        case Occasion.HELD:
-            return f"held {snapshot.held_at:%FT%TZ}{', reminder' if snapshot.expiry_warned else ''}"
-        case _:
-            return "ended"
+    if occasion is not Occasion.HELD:
+        return "ended"
+    return f"held {snapshot.held_at:%FT%TZ}{', reminder' if snapshot.expiry_warned else ''}"
 
 
-def _progress(snapshot: CaseSnapshot) -> str:
-    """Identify how far the case has come: a new value means there is something to report."""
-    return f"{sum(map(len, snapshot.outcomes))} outcomes of {len(snapshot.events)} events"
-
-
-def _done_deliveries(index: int, snapshot: CaseSnapshot) -> list[Delivery]:
+def _reports(index: int, snapshot: CaseSnapshot) -> list[Delivery]:
     return [
         delivery
         for delivery in snapshot.notifications
-        if (delivery.index, delivery.occasion) == (index, Occasion.DONE)
+        if delivery.index == index and delivery.occasion in _REPORTS
     ]
 
 
-def _digest_at(done: list[Delivery]) -> datetime:
-    return done[-1].at + FIRST_DIGEST * (1 << min(len(done) - 1, _MAX_DOUBLINGS))
+def _digest_at(sent: list[Delivery]) -> datetime:
+    return sent[-1].at + FIRST_DIGEST * (1 << min(len(sent) - 1, _MAX_DOUBLINGS))
 
 
 def _describe_elsewhere(action: Action, outcomes: Mapping[str, str], snapshot: CaseSnapshot) -> str:
@@ -249,7 +261,7 @@ def _build_context(
             zip(plan.descriptions, snapshot.outcomes, strict=False)
         )
         # What happens only while a case is held is no part of what it has done in the end.
-        if index < len(plan.actions) or (outcomes and occasion is not Occasion.DONE)
+        if index < len(plan.actions) or (outcomes and occasion not in _REPORTS)
     )
 
     return NotificationContext(

@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import Field
 
-from clawback.actions import Action, BudgetKind, Notification, Occasion
+from clawback.actions import Action, BudgetKind, InstallationOccasion, Notification, Occasion
 from clawback.actions.outcomes import TOOK_EFFECT
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.part_index import SavedIndex
@@ -322,7 +322,7 @@ class NotificationContext(Payload):
     has the first clauses that made the first event match. `proposes` is what a held case would do
     if `approvers` people approved it. `decided_by` lists who approved the actions, or who denied
     them. `first` is the message a screenshot shows. `is_undo` says that it reports an undo, whose
-    workflow is `case`.
+    workflow is `case`, `is_installation` that it reports something that concerns no case.
     """
 
     case: str
@@ -332,7 +332,7 @@ class NotificationContext(Payload):
     title: str = ""
     level: str = ""
     mode: str = ""
-    occasion: Occasion
+    occasion: Occasion | InstallationOccasion
     at: UtcDatetime
     group: dict[str, str | None] = Field(default_factory=dict)
     actions: tuple[ActionSummary, ...] = ()
@@ -349,6 +349,11 @@ class NotificationContext(Payload):
     answer_by: UtcDatetime | None = None
     first: Target | None = None
     is_undo: bool = False
+
+    @property
+    def is_installation(self) -> bool:
+        """Whether it concerns the installation, not a case or an undo."""
+        return isinstance(self.occasion, InstallationOccasion)
 
 
 class NotificationStep(Payload):

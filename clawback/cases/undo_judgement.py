@@ -43,7 +43,8 @@ class UndoAssessment(Payload):
     messages that return, policies that go and reclassifications that are answered;
     `verdicts` counts the messages by their present verdict, and `malicious` has the first of those
     that are malicious. `reasons` says why a second person must agree; none if nobody must. `digest`
-    identifies exactly this. `channels` are those that are told if it is held.
+    identifies exactly this. `channels` are those that are told if it is held, `told_after` those
+    that are told what was undone.
     """
 
     cases: int = 0
@@ -55,6 +56,7 @@ class UndoAssessment(Payload):
     reasons: tuple[str, ...] = ()
     digest: str = ""
     channels: tuple[str, ...] = ()
+    told_after: tuple[str, ...] = ()
 
 
 class UndoHold(Payload):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from clawback.actions import CASE_WORDS, Occasion
+from clawback.actions import CASE_WORDS, InstallationOccasion, Occasion
 from clawback.cases import NotificationContext, NotificationStep
 from clawback.model.texts import bounded
 from clawback.notifications.defang import defang
@@ -26,12 +26,28 @@ _DESCRIPTIONS = {
     "already_there": "already there",
     "gone": "no longer in the mailbox",
     "unknown": "unknown (it could not be verified)",
+    "done": "taken back",
     "would": "would have been done",
 }
-_SUMMARIES = {
+_SUMMARIES: Mapping[Occasion | InstallationOccasion, str] = {
     Occasion.HELD: "Held: waiting for approval",
     Occasion.DENIED: "Denied: no further action",
     Occasion.EXPIRED: "Expired: nobody answered in time, no further action",
+    InstallationOccasion.STOPPED: "Stopped",
+    InstallationOccasion.RESUMED: "Resumed",
+    InstallationOccasion.RULE_DEMOTED: "Demoted: its cases wait for approval",
+    InstallationOccasion.RULE_CONFIRMED: "Confirmed: it acts again without approval",
+    InstallationOccasion.GUARD_LOST: "Lost: containment is stopped",
+}
+_REPORTS = {Occasion.DONE: "Done", Occasion.FAILED: "Failed in part", Occasion.UNDONE: "Undone"}
+_MEANINGS = {
+    InstallationOccasion.STOPPED: "No change leaves any worker until containment is resumed: "
+    "clawback resume. Polling, planning and undo go on.",
+    InstallationOccasion.RESUMED: "What waited is acted on now. Held cases stay held.",
+    InstallationOccasion.RULE_DEMOTED: "Its work was undone. Look at what it matched, then: "
+    "clawback rules confirm {rule}",
+    InstallationOccasion.GUARD_LOST: "Find out why the guard was lost or reset, then: "
+    "clawback resume",
 }
 _REPORTER_SUBJECT = "Thank you for your report"
 _TEMPLATES = Environment(
@@ -63,6 +79,8 @@ class RenderedNotification:
     @property
     def link_label(self) -> str:
         """What a button with the link says."""
+        if self.context.is_installation:
+            return "Open the rule" if self.context.rule else "Open operations"
         return "Open the undo" if self.context.is_undo else "Open the case"
 
 
@@ -93,7 +111,7 @@ def render_notification(
         subject = _fill(action.subject_template or _REPORTER_SUBJECT, fields)
         default = "reporter.txt"
     else:
-        subject, default = words["summary"], "undo.txt" if context.is_undo else "case.txt"
+        subject, default = words["summary"], _template_of(context)
 
     text = (
         _fill(action.template, fields)
@@ -101,6 +119,7 @@ def render_notification(
         else _TEMPLATES.get_template(default).render(
             words,
             approvers=context.approvers,
+            meaning=_describe_meaning(context),
             moved_while_held=context.moved_while_held,
             group=group,
         )
@@ -122,7 +141,22 @@ def render_notification(
     )
 
 
+def _template_of(context: NotificationContext) -> str:
+    if context.is_installation:
+        return "installation.txt"
+    return "undo.txt" if context.is_undo else "case.txt"
+
+
+def _describe_meaning(context: NotificationContext) -> str:
+    """Say what an occasion of the installation means, and what to do."""
+    if not isinstance(context.occasion, InstallationOccasion):
+        return ""
+    return _MEANINGS.get(context.occasion, "").replace("{rule}", context.rule)
+
+
 def _find_page(context: NotificationContext, links: PageLinks) -> str | None:
+    if context.is_installation:
+        return links.rule_page(context.rule) if context.rule else links.operations_page
     run = context.uid.rpartition("/")[2]
     page = links.undo_page if context.is_undo else links.case_page
     return page(context.case, run)
@@ -134,8 +168,8 @@ def summarize(context: NotificationContext) -> str:
 
 
 def _status(context: NotificationContext) -> str:
-    if context.occasion is not Occasion.DONE:
-        return _SUMMARIES[context.occasion]
+    if (summary := _SUMMARIES.get(context.occasion)) is not None:
+        return summary
     if not context.actions:
         return "Matched"
 
@@ -145,7 +179,10 @@ def _status(context: NotificationContext) -> str:
             totals[_describe_kind(outcome)] += count
 
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(totals.items()))
-    return f"Done{', with late arrivals' if context.is_late else ''}: {counts or 'nothing to do'}"
+    report = _REPORTS.get(Occasion(context.occasion), "Done")
+    return (
+        f"{report}{', with late arrivals' if context.is_late else ''}: {counts or 'nothing to do'}"
+    )
 
 
 def _action_lines(context: NotificationContext) -> Iterator[str]:

@@ -25,15 +25,21 @@ class LiveUndoPolicy:
         """The channels that some rules tell of a held case; if there are none, those of all."""
         rules = self._rules().rules
         some = [rules[name] for name in dict.fromkeys(names) if name in rules]
-        return _channels(some) or _channels(rules.values())
+        return _channels(some, Occasion.HELD) or _channels(rules.values(), Occasion.HELD)
+
+    def told_after(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The channels that some rules tell of what was undone."""
+        rules = self._rules().rules
+        some = (rules[name] for name in dict.fromkeys(names) if name in rules)
+        return _channels(some, Occasion.UNDONE)
 
 
-def _channels(rules: Iterable[Rule]) -> tuple[str, ...]:
+def _channels(rules: Iterable[Rule], occasion: Occasion) -> tuple[str, ...]:
     told = (
         action.channel
         for rule in rules
         if rule.response is not None
         for action in rule.response.notifications
-        if not action.is_for_reporters and action.is_due_on(Occasion.HELD)
+        if not action.is_for_reporters and action.is_due_on(occasion)
     )
     return tuple(dict.fromkeys(told))[:_MOST_CHANNELS]

@@ -57,6 +57,7 @@ CASE_UNDO: Final = "case-undo"
 UNDO: Final = "undo"
 OWN_SUBMISSION: Final = "own-submission"
 NOTIFICATION: Final = "notification"
+ANNOUNCEMENT: Final = "announcement"
 SET_ASIDE: Final = "set-aside"
 RECONCILIATION: Final = "reconciliation"
 ACCESS: Final = "access"
@@ -183,6 +184,11 @@ def own_submission_id(key: str) -> str:
 def notification_id(hashed: str) -> str:
     """The id of the one workflow that delivers a notification."""
     return f"{NOTIFICATION}/{hashed}"
+
+
+def announcement_id(hashed: str) -> str:
+    """The id of the workflow that tells the channels of something of the installation."""
+    return f"{ANNOUNCEMENT}/{hashed}"
 
 
 def set_aside_id(case_id: str, digest: str) -> str:

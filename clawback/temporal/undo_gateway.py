@@ -90,7 +90,8 @@ class UndoRequest(Payload):
     """A page of cases to undo, and what earlier runs of the workflow have done.
 
     `order` is that of whoever undoes it, about exactly this scope, these cases and `pages`: how
-    many there are of the whole undo. `timing` says how long it waits for a second person.
+    many there are of the whole undo. `timing` says how long it waits for a second person, and
+    `told_after` which channels hear of the result.
     """
 
     scope: UndoScope
@@ -100,6 +101,7 @@ class UndoRequest(Payload):
     timing: CaseTiming = CaseTiming()
     done: UndoSummary = UndoSummary()
     total: int = 0
+    told_after: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:

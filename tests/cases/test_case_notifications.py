@@ -85,7 +85,7 @@ def test_a_case_notifies_after_its_actions() -> None:
     case.end_step(step, {"m1": "failed:not_found", "m2": ALREADY_THERE}, NOW)
     (one,) = start_due(case)
     assert (one.context.occasion, one.context.is_late, one.context.messages) == (
-        Occasion.DONE,
+        Occasion.FAILED,
         False,
         2,
     )
@@ -280,3 +280,49 @@ def test_no_notification_repeats_and_the_last_reports_everything(
     steps += start_due(case, now + timedelta(days=1))
     assert len({one.id for one in steps}) == len(steps)
     assert not arrivals or steps[-1].context.actions[0].outcomes == {"moved": len(arrivals)}
+
+
+def test_a_failure_is_told_as_one_and_once() -> None:
+    """A channel for both hears of the failure, one for failures only of nothing else."""
+    both = Notify(channel="soc", when=(Occasion.DONE, Occasion.FAILED))
+    only = Notify(channel="oncall", when=(Occasion.FAILED,))
+    plain = Notify(channel="log", when=(Occasion.DONE,))
+    case = open_case(both, only, plain)
+    case.add_match(match(1), NOW)
+    settle(case)
+    assert [(one.action.channel, one.context.occasion) for one in start_due(case)] == [
+        ("soc", Occasion.DONE),
+        ("log", Occasion.DONE),
+    ]
+    case.add_match(match(2), NOW)
+    settle(case, outcome="failed:not_found")
+    later = NOW + timedelta(minutes=10)
+    assert sorted((one.action.channel, one.context.occasion) for one in start_due(case, later)) == [
+        ("log", Occasion.DONE),
+        ("oncall", Occasion.FAILED),
+        ("soc", Occasion.FAILED),
+    ]
+    assert start_due(case, later + LONG) == []
+
+
+def test_what_did_not_fail_is_not_told_to_those_who_hear_of_failures() -> None:
+    """Late arrivals that are moved are no news either."""
+    case = open_case(Notify(channel="oncall", when=(Occasion.FAILED,)))
+    case.add_match(match(1), NOW)
+    settle(case, outcome="failed:not_found")
+    assert len(start_due(case)) == 1
+    case.add_match(match(2), NOW)
+    settle(case)
+    assert start_due(case, NOW + LONG) == []
+    case.add_match(match(3), NOW + LONG)
+    settle(case, NOW + LONG, outcome="failed:not_found")
+    assert len(start_due(case, NOW + LONG)) == 1
+
+
+def test_a_denied_case_has_not_failed() -> None:
+    """Its actions are refused, which people wanted."""
+    case = open_case(Notify(channel="oncall", when=(Occasion.FAILED,)), mode=Mode.APPROVE)
+    case.add_match(match(1), NOW)
+    case.next(NOW)
+    case.decide(Decision(approved=False, actor=person("ana"), at=NOW))
+    assert start_due(case) == []

@@ -90,8 +90,13 @@ def test_without_a_file_there_are_no_channels() -> None:
         ),
         ('{env = "MAIL_PASSWORD"}', "{env = 'A', or = 'B'}", "mail.password: expected the secret"),
         ("[soc]", "[SOC]", "SOC: must be the name of a channel"),
-        ("[soc]", "[soc]\nhue = 1", "soc.hue: there is no such key here; use one of kind, url"),
+        (
+            "[soc]",
+            "[soc]\nhue = 1",
+            "soc.hue: there is no such key here; use one of kind, occasions",
+        ),
         ("[soc]", "[soc", "invalid TOML"),
+        ("[soc]", "[soc]\noccasions = ['held']", "soc.occasions.0: must be one of "),
     ],
 )
 def test_an_error_names_file_channel_and_key_but_no_secret(

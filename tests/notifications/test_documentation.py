@@ -18,6 +18,15 @@ PAGE = (DOCS / "operations" / "channels.md").read_text(encoding="utf-8")
 OLD = datetime.fromtimestamp(0, UTC)
 
 
+def test_every_other_example_of_a_channel_file_is_valid(tmp_path: Path) -> None:
+    """Somebody will paste it."""
+    examples = re.findall(r"^```toml channels\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    assert examples
+    file = tmp_path / "channels.toml"
+    file.write_text("\n".join(examples), encoding="utf-8")
+    assert read_channels(file)
+
+
 def code_block(language: str) -> str:
     (block,) = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     return str(block)

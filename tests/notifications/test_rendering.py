@@ -4,11 +4,13 @@ import re
 
 import pytest
 
-from clawback.actions import Notify, Occasion, TellReporter
+from clawback.actions import InstallationOccasion, Notify, Occasion, TellReporter
 from clawback.cases import ActionSummary
+from clawback.cases.announcements import OCCASIONS, Announcement, announce
+from clawback.model.audit_record import AuditRecord
 from clawback.model.messages import Target
 from clawback.notifications import render_notification
-from tests.notifications.samples import NOW, build_notification, build_step
+from tests.notifications.samples import LINKS, NOW, build_notification, build_step
 
 FIRST = Target(id="m1", at=NOW, sender="boss@evil.test", mailbox="ana@own.test")
 
@@ -182,3 +184,28 @@ def test_audit_records_name_a_reporter_by_a_hash() -> None:
     """They are searchable, and the address is personal data."""
     recipient = build_step(reporter="someone@own.test").recipient
     assert re.fullmatch(r"reporter/[0-9a-f]{12}", recipient)
+
+
+@pytest.mark.parametrize("occasion", InstallationOccasion)
+def test_every_occasion_of_the_installation_says_what_happened_and_who_did_it(
+    occasion: InstallationOccasion,
+) -> None:
+    """There is no case, so nothing of one is in the text."""
+    record = AuditRecord(
+        id="guard/7",
+        at=NOW,
+        kind=next(kind for kind, one in OCCASIONS.items() if one is occasion),
+        rule="quarantine" if occasion.startswith("rule") else None,
+        actor="ana",
+        detail="see evil.test",
+    )
+    announcement = Announcement.of(record)
+    assert announcement is not None
+    (step,) = announce(announcement, "guard", ["soc"])
+    notification = render_notification(step, LINKS)
+    page = "rules/quarantine" if occasion.startswith("rule") else "ops"
+    assert notification.link == f"https://console.test/{page}"
+    assert "By ana\nReason: see evil[.]test" in notification.text
+    assert "quarantine" in notification.text or page == "ops"
+    assert "Messages" not in notification.text
+    assert "None" not in notification.text

@@ -348,6 +348,11 @@ async def admitted(deployment: Deployment) -> str:
     return names.ACCESS_ID
 
 
+async def announced(deployment: Deployment) -> str:
+    """What told people of the last of that."""
+    return await latest(deployment, names.ANNOUNCEMENT)
+
+
 async def polled_submissions(deployment: Deployment) -> str:
     """The poller of another source, which is never told anything."""
     await deployment.poll(EventKind.SUBMISSION)
@@ -535,6 +540,7 @@ SCENES: dict[str, Scene] = {
     "poller-submissions": polled_submissions,
     "guard": guarded,
     "access": admitted,
+    "announcement": announced,
     "watchdog": watched,
     "reconciliation": reconciled,
     "policy-lifted": policy_lifted,

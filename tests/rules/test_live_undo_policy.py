@@ -20,7 +20,7 @@ def policy(folder: Path) -> LiveUndoPolicy:
     """The policy of three rules, of which one tells nobody of a hold."""
     files = {
         "loud.yml": rule("loud", "notify: {channel: soc}"),
-        "quiet.yml": rule("quiet", "notify: {channel: log, when: [done]}"),
+        "quiet.yml": rule("quiet", "notify: {channel: log, when: [done, undone]}"),
         "other.yml": rule("other", "notify: {channel: team, when: [held]}"),
     }
     url = "http://127.0.0.1:9/x"
@@ -36,6 +36,13 @@ def test_the_channels_of_the_rules_are_told(tmp_path: Path) -> None:
     told = policy(tmp_path)
     assert told.channels(["loud", "loud", "quiet"]) == ("soc",)
     assert set(told.channels(["other", "loud"])) == {"soc", "team"}
+
+
+def test_only_the_channels_that_want_it_are_told_what_was_undone(tmp_path: Path) -> None:
+    """None, if no rule of the cases names one."""
+    told = policy(tmp_path)
+    assert told.told_after(["quiet", "loud", "gone"]) == ("log",)
+    assert told.told_after(["loud"]) == ()
 
 
 def test_without_any_all_that_are_told_of_held_cases_are(tmp_path: Path) -> None:

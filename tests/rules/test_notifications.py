@@ -120,7 +120,7 @@ def test_channels_are_checked_only_where_they_are_known(tmp_path: Path) -> None:
         ("{notify: {channel: Soc}}", "notify.channel: must be the name of a channel: up to 64 of"),
         (
             "{notify: {channel: soc, when: [never]}}",
-            "notify.when.0: must be one of held, done, denied or expired",
+            "notify.when.0: must be one of held, done, failed, denied, expired or undone",
         ),
         ("{notify: {channel: soc, when: []}}", "notify.when: must not be empty"),
         (

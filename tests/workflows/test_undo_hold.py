@@ -215,6 +215,9 @@ async def test_silence_ends_an_undo(temporal: Client, tmp_path: Path) -> None:
         assert kinds == [RecordKind.HELD, RecordKind.EXPIRED]
 
 
+TOLD_AFTER = PLAIN.replace("name: a_rule", "name: r").replace(
+    "actions:", "actions:\n    - notify: {channel: soc, when: [undone]}"
+)
 NOTIFYING = PLAIN.replace("actions:", "actions:\n    - notify: {channel: soc}")
 
 
@@ -300,3 +303,22 @@ async def _held_again(deployment: Deployment, page: str, before: UndoHold) -> Un
     found = held.given.get(page.rpartition("/")[0])
     is_new = found is not None and found.assessment.digest != before.assessment.digest
     return found if is_new else None
+
+
+async def test_people_are_told_once_what_was_undone(temporal: Client, tmp_path: Path) -> None:
+    """With the counts, by whom and why."""
+    lines = mail(2)
+    rules = write(tmp_path / "rules", {"r.yml": TOLD_AFTER})
+    with web_receiver() as receiver:
+        async with deployed(
+            temporal, simulated(lines), tmp_path, webhook(receiver), rules=rules
+        ) as deployment:
+            page = await begin(deployment, *lines)
+            (told,) = await eventually(lambda: _accepted(receiver, 1))
+            assert await total(UndoGateway(temporal), [page]) == UndoSummary(cases=1, done=2)
+
+    assert told["type"] == "undo.undone"
+    assert told["data"]["text"].startswith(
+        "[high] Undo by ana: Undone: 2 taken back\nundo 1 case: 2 taken back\nReason: clean mail\n"
+    )
+    assert len(receiver.accepted) == 1

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
 
+from clawback.actions import InstallationOccasion
 from clawback.model.hosts import is_loopback
 from clawback.notifications.errors import DeliveryRejected, DeliveryUnavailable
 from clawback.notifications.rendering import RenderedNotification
@@ -65,6 +66,8 @@ class Channel(BaseModel, ABC):
     """Whether it can write to a single address, as `tell_reporter` needs."""
 
     kind: str
+    occasions: tuple[InstallationOccasion, ...] = ()
+    """What it hears of the installation, besides what rules send to it."""
 
     @property
     @abstractmethod

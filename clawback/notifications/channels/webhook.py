@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, SecretStr
 from standardwebhooks import Webhook
 
+from clawback.cases import NotificationContext
 from clawback.notifications.channels.base import HttpChannel, Secret
 from clawback.notifications.rendering import RenderedNotification, summarize
 
@@ -78,13 +79,19 @@ def build_body(notification: RenderedNotification) -> bytes:
         "screenshot": base64.b64encode(screenshot).decode() if screenshot else None,
     }
     body = {
-        "type": f"{'undo' if context.is_undo else 'case'}.{context.occasion}",
+        "type": f"{_subject_of(context)}.{context.occasion}",
         "timestamp": context.at.isoformat(),
         "id": notification.id,
         "data": data,
     }
 
     return json.dumps(body, ensure_ascii=True).encode()
+
+
+def _subject_of(context: NotificationContext) -> str:
+    if context.is_installation:
+        return "installation"
+    return "undo" if context.is_undo else "case"
 
 
 def sign(body: bytes, message_id: str, at: datetime, key: str) -> Mapping[str, str]:
