@@ -5,7 +5,6 @@
 
 import hmac
 import os
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,18 +12,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from starlette.requests import Request
 
-from clawback.codec.peers import Address, find_user
 from clawback.identity.errors import IdentityError
+from clawback.identity.links import OneTimeLinks
+from clawback.identity.peers import Address, find_user
 from clawback.temporal.key_ring import KeyRing
 
 if TYPE_CHECKING:
     from clawback.identity.bearer import BearerTokens
 
 COOKIE = "clawback-codec"
-LINK_SECONDS = 300
 SESSION_SECONDS = 12 * 3600
 _LABEL = b"clawback codec "
-_MOST_USED = 10_000
 
 
 class Method(Protocol):
@@ -92,52 +90,33 @@ class LocalUser:
 
 
 class Links:
-    """Sign-in links that count once, and the sessions that they open.
-
-    Both are signed with the keys of the installation, so that whoever can read those can make a
-    link, from any process.
-    """
+    """Sign-in links that count once, and the sessions that they open."""
 
     def __init__(self, keys: KeyRing, now: Callable[[], float] = time.time) -> None:
-        self._keys = [hmac.digest(key.secret, _LABEL, "sha256") for key in keys]
+        secrets = [key.secret for key in keys]
+        self._links = OneTimeLinks(secrets, "codec", now)
+        self._keys = [hmac.digest(secret, _LABEL, "sha256") for secret in secrets]
         self._now = now
-        self._started = now()
-        self._used: dict[str, float] = {}
 
     def create(self) -> str:
         """Make the secret of a link that is good for five minutes."""
-        return self._sign("link", f"{secrets.token_urlsafe(12)}:{self._now()!r}")
+        return self._links.create()
 
     def open_session(self, link: str) -> str | None:
         """Use a link up; return the cookie of a session, or None if the link is not good."""
-        if (text := self._read("link", link)) is None:
+        if not self._links.use(link):
             return None
-
-        made = float(text.rpartition(":")[2])
-        now = self._now()
-        # What was used before this process started is not known: such a link is no good.
-        if not max(self._started, now - LINK_SECONDS) <= made <= now or text in self._used:
-            return None
-
-        self._used = {one: at for one, at in self._used.items() if at > now - LINK_SECONDS}
-        if len(self._used) >= _MOST_USED:
-            return None
-        self._used[text] = made
-        return self._sign("session", f"{now + SESSION_SECONDS:.0f}")
+        text = f"{self._now() + SESSION_SECONDS:.0f}"
+        return f"{text}.{_seal(self._keys[0], text)}"
 
     def is_signed_in(self, request: Request) -> bool | None:
         """Whether the request has the cookie of a session that is not over."""
-        text = self._read("session", request.cookies.get(COOKIE, ""))
-        return None if text is None else float(text) > self._now()
-
-    def _sign(self, purpose: str, text: str) -> str:
-        return f"{text}.{_seal(self._keys[0], purpose, text)}"
-
-    def _read(self, purpose: str, signed: str) -> str | None:
-        text, _, seal = signed.rpartition(".")
+        text, _, seal = request.cookies.get(COOKIE, "").rpartition(".")
         given = seal.encode()
-        ours = (_seal(key, purpose, text).encode() for key in self._keys)
-        return text if any(hmac.compare_digest(given, one) for one in ours) else None
+        ours = (_seal(key, text).encode() for key in self._keys)
+        if not any(hmac.compare_digest(given, one) for one in ours):
+            return None
+        return float(text) > self._now()
 
 
 def build_gate(keys: KeyRing, tokens: "BearerTokens | None" = None) -> Gate:
@@ -146,5 +125,5 @@ def build_gate(keys: KeyRing, tokens: "BearerTokens | None" = None) -> Gate:
     return Gate((LocalUser(os.geteuid()), links), links, tokens)
 
 
-def _seal(key: bytes, purpose: str, text: str) -> str:
-    return hmac.digest(key, f"{purpose} {text}".encode(), "sha256").hex()
+def _seal(key: bytes, text: str) -> str:
+    return hmac.digest(key, f"session {text}".encode(), "sha256").hex()

@@ -8,10 +8,10 @@ from typing import Final
 import httpx
 
 from clawback.identity.errors import TokenRefused
-from clawback.identity.role_mapping import RoleMapping
+from clawback.identity.role_mapping import RoleMapping, Verified
 from clawback.identity.signing_keys import SigningKeys
 from clawback.identity.tokens import TokenVerifier
-from clawback.model.identity import Identity, IdentitySource
+from clawback.model.identity import IdentitySource
 
 HEADER: Final = "Cf-Access-Jwt-Assertion"
 """The header, not the cookie: Access removes a header that somebody else has set."""
@@ -32,7 +32,7 @@ class AccessVerifier:
             algorithms=_ALGORITHMS,
         )
 
-    async def verify(self, assertion: str) -> Identity:
+    async def verify(self, assertion: str) -> Verified:
         """Return who makes a request.
 
         Raises:
@@ -43,4 +43,4 @@ class AccessVerifier:
         claims = await self._tokens.verify(assertion)
         if claims.get("type") != "app" or not claims["sub"]:
             raise TokenRefused("the assertion is not that of a person")
-        return self._mapping.identify(claims, IdentitySource.ACCESS, "")
+        return self._mapping.read(claims, IdentitySource.ACCESS)

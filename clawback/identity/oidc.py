@@ -18,7 +18,7 @@ import httpx
 
 from clawback.identity.errors import NotSignedIn, ProviderUnavailable, TokenRefused
 from clawback.identity.exchange import Answer, clean, get_json, post_form, require_private
-from clawback.identity.role_mapping import RoleMapping
+from clawback.identity.role_mapping import RoleMapping, Verified
 from clawback.identity.signing_keys import SigningKeys
 from clawback.identity.tokens import TokenVerifier
 from clawback.model.identity import Identity, IdentitySource
@@ -107,8 +107,11 @@ class OidcProvider:
 
     # ---- in a browser: authorization code with PKCE
 
-    def begin_sign_in(self, redirect_uri: str) -> SignIn:
-        """Begin to sign somebody in, with new secrets; send the browser to `url`."""
+    def begin_sign_in(self, redirect_uri: str, *, asks_again: bool = False) -> SignIn:
+        """Begin to sign somebody in, with new secrets; send the browser to `url`.
+
+        With `asks_again` the provider has people prove who they are, even if it knows them.
+        """
         state, nonce, verifier = (secrets.token_urlsafe(48) for _ in range(3))
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
         query = {
@@ -120,13 +123,14 @@ class OidcProvider:
             "nonce": nonce,
             "code_challenge": challenge.rstrip(b"=").decode(),
             "code_challenge_method": "S256",
+            **({"prompt": "login", "max_age": "0"} if asks_again else {}),
         }
         endpoint = self._endpoint("authorization_endpoint")
         joint = "&" if "?" in endpoint else "?"
         url = f"{endpoint}{joint}{urlencode(query)}"
         return SignIn(url, redirect_uri, state, nonce, verifier)
 
-    async def finish_sign_in(self, begun: SignIn, state: str, code: str) -> tuple[Identity, Tokens]:
+    async def finish_sign_in(self, begun: SignIn, state: str, code: str) -> tuple[Verified, Tokens]:
         """Exchange the code that the browser brought back.
 
         Raises:
@@ -145,7 +149,14 @@ class OidcProvider:
             "code_verifier": begun.verifier,
         }
         tokens = _read_tokens(await self._ask_tokens(form))
-        return await self.identify(tokens.id_token, nonce=begun.nonce), tokens
+        claims = await self._verify(tokens.id_token, begun.nonce)
+        return self._settings.mapping.read(claims, IdentitySource.OIDC), tokens
+
+    @property
+    def sign_out_url(self) -> str | None:
+        """Where people sign out of the provider itself, if it has such a page."""
+        url = self._metadata.get("end_session_endpoint")
+        return require_private(url) if isinstance(url, str) else None
 
     # ---- on a terminal: device flow
 
@@ -215,17 +226,15 @@ class OidcProvider:
         tokens = _read_tokens(answer)
         return Tokens(tokens.id_token, tokens.refresh_token or refresh_token)
 
-    async def identify(self, id_token: str, nonce: str | None = None, host: str = "") -> Identity:
+    async def identify(self, id_token: str, host: str = "") -> Identity:
         """Verify an ID token and return whose it is.
 
         Raises:
-            TokenRefused: it is not ours, is over, or has another nonce.
+            TokenRefused: it is not ours, or is over.
             ProviderUnavailable: its keys cannot be read.
 
         """
         claims = await self._tokens.verify(id_token)
-        if nonce is not None and claims.get("nonce") != nonce:
-            raise TokenRefused("the token belongs to another sign-in: sign in again")
         return self._settings.mapping.identify(claims, IdentitySource.OIDC, host)
 
     async def identify_bearer(self, access_token: str, audience: str) -> Identity:
@@ -237,6 +246,12 @@ class OidcProvider:
         verifier = replace(self._tokens, audience=audience, checks_party=False)
         claims = await verifier.verify(access_token)
         return self._settings.mapping.identify(claims, IdentitySource.OIDC, "")
+
+    async def _verify(self, id_token: str, nonce: str) -> Mapping[str, Any]:
+        claims = await self._tokens.verify(id_token)
+        if claims.get("nonce") != nonce:
+            raise TokenRefused("the token belongs to another sign-in: sign in again")
+        return claims
 
     async def _ask_tokens(self, form: Mapping[str, str]) -> Answer:
         return await post_form(

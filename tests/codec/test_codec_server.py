@@ -19,12 +19,12 @@ from temporalio.converter import WorkflowSerializationContext
 
 from clawback.codec import CodecServer
 from clawback.codec.display import MAX_SHOWN
-from clawback.codec.peers import Address, _encode, find_user
 from clawback.codec.server import MAX_BODY
 from clawback.codec.sign_in import Gate, Links, LocalUser
 from clawback.identity.bearer import BearerTokens
 from clawback.identity.exchange import open_http
 from clawback.identity.oidc import ClientSettings, OidcProvider
+from clawback.identity.peers import Address, _encode, find_user
 from clawback.identity.role_mapping import RoleMapping
 from clawback.model.identity import Role
 from clawback.temporal.data_converter import data_converter

@@ -47,7 +47,7 @@ async def test_an_assertion_says_who_asks(access: Access) -> None:
     """By the team's keys, which are read once."""
     team, verifier = access
     for _ in range(3):
-        identity = await verifier.verify(assertion(team))
+        identity = (await verifier.verify(assertion(team))).identity
         assert (identity.source, identity.person[1:]) == (
             IdentitySource.ACCESS,
             (team.url, "7335d417"),

@@ -70,7 +70,8 @@ async def test_sign_in_with_a_browser(http: httpx.AsyncClient) -> None:
         (back,) = (answer.headers["location"],)
         query = dict(parse_qsl(urlsplit(back).query))
 
-        identity, tokens = await provider.finish_sign_in(begun, query["state"], query["code"])
+        verified, tokens = await provider.finish_sign_in(begun, query["state"], query["code"])
+        identity = verified.identity
         assert (identity.source, identity.issuer, identity.subject) == (
             IdentitySource.OIDC,
             url,
@@ -102,8 +103,9 @@ async def test_another_browsers_answer_is_refused(
         await provider.finish_sign_in(
             replace(begun, verifier=other.verifier), begun.state, begun.nonce
         )
-    identity, _ = await provider.finish_sign_in(begun, begun.state, begun.nonce)
-    assert identity.roles == (Role.ANALYST,)
+    verified, _ = await provider.finish_sign_in(begun, begun.state, begun.nonce)
+    assert verified.identity.roles == (Role.ANALYST,)
+    assert "groups" in verified.claim_names
 
 
 async def test_the_device_flow_waits_for_the_person(
