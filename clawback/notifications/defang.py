@@ -26,11 +26,14 @@ def defang(text: str, limit: int = MAX_LENGTH) -> str:
     `[@]`. The result has at most `limit` characters.
     """
     visible = _visible_line(text[: limit * 4])  # bounds the work; blanks may still collapse
-    text = _HTTP.sub("hxxp", visible)
+    return bounded(_MENTION.sub("[@]", break_links(visible)), limit)
+
+
+def break_links(text: str) -> str:
+    """Break every link of a text: `https://evil.test` becomes `hxxps[:]//evil[.]test`."""
+    text = _HTTP.sub("hxxp", text)
     text = _SCHEMES.sub("[:]", text)
-    text = _DOTS.sub("[.]", text)
-    text = _MENTION.sub("[@]", text)
-    return bounded(text, limit)
+    return _DOTS.sub("[.]", text)
 
 
 def _visible_line(text: str) -> str:

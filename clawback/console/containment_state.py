@@ -1,0 +1,82 @@
+"""Whether containment is stopped, as every page says it. Not knowing is not the same as running."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from temporalio.service import RPCError
+
+from clawback.console.changes import Changes
+from clawback.guard import Stop
+from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.key_ring import PayloadKeyError
+from clawback.temporal.workflow_calls import QueryFailed
+
+REFRESH: Final = timedelta(seconds=2)
+TOO_OLD: Final = timedelta(seconds=15)
+STOP_TOPIC: Final = "stop"
+
+
+@dataclass
+class ContainmentState:
+    """What the guard last said.
+
+    `stop` is who stopped containment, when and why, where the guard could say. `is_stopped` is None
+    while it is not known.
+    """
+
+    guard: GuardGateway
+    changes: Changes
+    now: Callable[[], datetime]
+    read_at: datetime | None = None
+    stop: Stop | None = None
+    _is_stopped: bool | None = None
+    _asked: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def is_stopped(self) -> bool | None:
+        """Whether containment is stopped; None if the guard has not answered for 15 seconds."""
+        if self.read_at is None or self.now() - self.read_at > TOO_OLD:
+            return None
+        return self._is_stopped
+
+    async def refresh(self) -> None:
+        """Ask the guard; reading what the server shows of it costs no action."""
+        async with self._asked:
+            try:
+                view = await self.guard.look()
+            except (RPCError, PayloadKeyError):
+                return
+            # Before the first worker there is no guard, and nothing that could act.
+            stopped = view is not None and view.is_stopped
+            if stopped != self._is_stopped:
+                self.stop = await self._read_stop() if stopped else None
+                self.changes.announce(STOP_TOPIC)
+            self._is_stopped, self.read_at = stopped, self.now()
+
+    async def _read_stop(self) -> Stop | None:
+        """Read who stopped containment; the workers may be down, and then nobody can say."""
+        try:
+            snapshot = await self.guard.status()
+        except (RPCError, QueryFailed):
+            return None
+        return None if snapshot is None else snapshot.stopped
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Ask every two seconds until the block is left."""
+        task = asyncio.create_task(self._keep_asking())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _keep_asking(self) -> None:
+        while True:
+            await self.refresh()
+            await asyncio.sleep(REFRESH.total_seconds())

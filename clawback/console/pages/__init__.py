@@ -1,0 +1,17 @@
+"""The pages, one module each: read, build the view, render. `PAGES` lists their routes."""
+
+from typing import Final
+
+from clawback.console.events import EVENT_PAGES
+from clawback.console.page_routes import Page
+from clawback.console.pages.browser_settings import SETTINGS_PAGES
+from clawback.console.pages.inbox import INBOX_PAGES
+from clawback.console.pages.short_ids import SHORT_ID_PAGES
+
+PAGES: Final[tuple[Page, ...]] = (
+    *INBOX_PAGES,
+    *SHORT_ID_PAGES,
+    *SETTINGS_PAGES,
+    *EVENT_PAGES,
+)
+"""Every page of the console."""

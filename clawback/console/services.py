@@ -1,0 +1,56 @@
+"""What the pages and the HTTP API work with: one object per process, found by request."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from starlette.requests import Request
+from temporalio.client import Client
+
+from clawback.console.changes import Changes
+from clawback.console.containment_state import ContainmentState
+from clawback.console.read_model import ReadModel
+from clawback.console.rendering import Renderer
+from clawback.console.static_files import StaticFiles
+from clawback.console.who import Visitor
+from clawback.settings import Settings
+from clawback.temporal.block_gateway import BlockGateway
+from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.undo_gateway import UndoGateway
+
+
+@dataclass
+class Services:
+    """The console's dependencies. It is stateless: everything here is a cache or a connection."""
+
+    settings: Settings
+    client: Client
+    renderer: Renderer = field(default_factory=Renderer)
+    files: StaticFiles = field(default_factory=StaticFiles)
+    changes: Changes = field(default_factory=Changes)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.cases = CaseGateway(self.client)
+        self.guard = GuardGateway(self.client)
+        self.undo = UndoGateway(self.client)
+        self.blocks = BlockGateway(self.client)
+        self.read_model = ReadModel(self.client, self.cases.index_keys, self.changes, self.now)
+        self.containment = ContainmentState(self.guard, self.changes, self.now)
+
+
+def services_of(request: Request) -> Services:
+    """Return the services of the process that answers a request."""
+    services = request.app.state.services
+    assert isinstance(services, Services)  # noqa: S101 - `build_app` has set it
+    return services
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Return who sends a request; only for pages that need a role."""
+    visitor = request.state.visitor
+    assert isinstance(visitor, Visitor)  # noqa: S101 - the gate has let somebody in
+    return visitor
