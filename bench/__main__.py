@@ -10,6 +10,7 @@ import typer
 
 from bench.backtest import backtest
 from bench.chaos import chaos
+from bench.console import console
 from bench.correlation import correlation
 from bench.decoys import attack
 from bench.latency import latency
@@ -26,7 +27,7 @@ from bench.structure import structure
 from clawback.cli.exits import ExitCode, exit_now
 
 P = ParamSpec("P")
-LONG = {"precision", "lists", "storm", "decoys", "chaos", "soak", "memory"}
+LONG = {"precision", "lists", "storm", "decoys", "chaos", "soak", "memory", "console"}
 """Benches that run only when they are named."""
 COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "latency": latency,
@@ -44,6 +45,7 @@ COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "chaos": chaos,
     "soak": soak,
     "memory": memory,
+    "console": console,
 }
 
 

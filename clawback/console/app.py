@@ -111,7 +111,7 @@ async def _show_error(request: Request, error: Exception) -> Response:
 
 async def _show_defect(request: Request, error: Exception) -> Response:
     request_id = secrets.token_hex(4)
-    log.error("console.request_failed", request=request_id, error=type(error).__name__)
+    log.error("console.request_failed", request_id=request_id, exc_info=error)
     detail = "This is a defect of clawback. The log has more under the number of the request."
     return _error_page(request, 500, "This page failed", detail, "", request_id)
 

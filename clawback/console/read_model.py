@@ -20,6 +20,7 @@ from clawback.cases.hold_cause import HoldCause
 from clawback.cases.summary import CaseSummary, DecisionNote
 from clawback.console.changes import Changes
 from clawback.model.level import Level
+from clawback.model.loggable import LoggableText
 from clawback.temporal import names
 from clawback.temporal.case_entries import CaseLine, list_entries
 from clawback.temporal.case_index import CaseFilter
@@ -253,11 +254,11 @@ class ReadModel:
             except RPCError as error:
                 self._note_problem(f"the Temporal server does not answer: {error.status.name}")
             except Exception as error:  # noqa: BLE001 - whatever is wrong, the next read may be good
-                log.warning("console.read_failed", error=type(error).__name__)
+                log.warning("console.read_failed", error_type=type(error).__name__)
                 self._note_problem(f"cases cannot be read: {type(error).__name__}")
             await asyncio.sleep(REFRESH.total_seconds())
 
     def _note_problem(self, problem: str) -> None:
         if not self.problem:
-            log.warning("console.index_unreadable", problem=problem)
+            log.warning("console.index_unreadable", problem=LoggableText(problem))
         self.problem = problem
