@@ -23,7 +23,6 @@ with workflow.unsafe.imports_passed_through():
         CaseStart,
         CaseState,
         CloseStep,
-        Decision,
         ForwardMatches,
         JoinStep,
         KnownMatches,
@@ -35,9 +34,10 @@ with workflow.unsafe.imports_passed_through():
         SearchStep,
         WaitStep,
     )
+    from clawback.cases.case_orders import carry_out_order, order_problem
     from clawback.cases.hold_cause import HoldCause
     from clawback.model.identity import Actor
-    from clawback.model.orders import Order, SignedOrder, Verb
+    from clawback.model.orders import Answer, SignedOrder, Verb
     from clawback.model.texts import bounded
     from clawback.temporal import names
     from clawback.temporal.case_sender import PART_TASK_TIMEOUT
@@ -240,26 +240,43 @@ class CaseWorkflow:
     async def approve(self, signed: SignedOrder) -> str:
         """Approve what was shown (by its digest); return the new state."""
         people = self._case.proposal().needs
-        order = await take_order(signed, Verb.APPROVE, self._case.orders, people)
-        require_no_problem(self._case.approval_problem(order.actor.identity, order.content))
-        return self._decide(order)
+        return await self._carry_out(signed, Verb.APPROVE, people)
 
     @workflow.update(name=names.DENY)
     async def deny(self, signed: SignedOrder) -> str:
         """Deny a held case; return the new state."""
-        order = await take_order(signed, Verb.DENY, self._case.orders)
-        require_no_problem(self._case.denial_problem(order.content))
-        return self._decide(order)
+        return await self._carry_out(signed, Verb.DENY)
+
+    @workflow.update(name=names.COMMENT)
+    async def comment(self, signed: SignedOrder) -> str:
+        """Add a comment; return its number."""
+        return await self._carry_out(signed, Verb.COMMENT)
+
+    @workflow.update(name=names.ASSIGN)
+    async def assign(self, signed: SignedOrder) -> str:
+        """Say who works on the case; return the name."""
+        return await self._carry_out(signed, Verb.ASSIGN)
 
     @approve.validator
     def _validate_approve(self, signed: SignedOrder) -> None:
-        order = require_order(signed, Verb.APPROVE, self._case.orders)
-        require_no_problem(self._case.approval_problem(order.actor.identity, order.content))
+        self._validate(signed, Verb.APPROVE)
 
     @deny.validator
     def _validate_deny(self, signed: SignedOrder) -> None:
-        order = require_order(signed, Verb.DENY, self._case.orders)
-        require_no_problem(self._case.denial_problem(order.content))
+        self._validate(signed, Verb.DENY)
+
+    @comment.validator
+    def _validate_comment(self, signed: SignedOrder) -> None:
+        self._validate(signed, Verb.COMMENT)
+
+    @assign.validator
+    def _validate_assign(self, signed: SignedOrder) -> None:
+        self._validate(signed, Verb.ASSIGN)
+
+    @workflow.query(name=names.ANSWER)
+    def answer(self, nonce: str) -> Answer | None:
+        """What the case answered to one of the last orders."""
+        return self._case.answers.find(nonce)
 
     @workflow.query(name=names.PROPOSAL)
     def proposal(self) -> Proposal:
@@ -279,10 +296,31 @@ class CaseWorkflow:
             plan=self._plan, timing=self._timing, part=self._case.part, snapshot=snapshot
         )
 
-    def _decide(self, order: Order) -> str:
-        self._case.decide(Decision.of(order, workflow.now()))
+    def _validate(self, signed: SignedOrder, verb: Verb) -> None:
+        if self._first_answer(signed) is None:
+            order = require_order(signed, verb, self._case.orders)
+            require_no_problem(order_problem(self._case, order))
+
+    async def _carry_out(self, signed: SignedOrder, verb: Verb, people: int = 1) -> str:
+        """Carry out an order once; if it comes again, return the first answer."""
+        if (first := self._first_answer(signed)) is not None:
+            return first
+        order = await take_order(signed, verb, self._case.orders, people)
+        # What was true when it arrived may have changed while it was verified.
+        require_no_problem(order_problem(self._case, order))
+        answer = carry_out_order(self._case, order, workflow.now())
+        # As it was sent, for it is compared with what is sent again.
+        self._case.answers.add(signed.order or order, answer)
         self._has_news = True
-        return self._case.state
+        return answer
+
+    def _first_answer(self, signed: SignedOrder) -> str | None:
+        """Return what was answered to this order before; None if it is new."""
+        if (order := signed.order) is None:
+            return None
+        require_no_problem(self._case.answers.problem(order))
+        found = self._case.answers.find(order.nonce)
+        return found.text if found else None
 
     def _start_forwarding(self) -> None:
         for part in self._case.parts.overflow:

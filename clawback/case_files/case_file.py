@@ -38,6 +38,8 @@ _KINDS = {
     RecordKind.ACTED: "{action}: {count} {outcome}",
     RecordKind.WOULD_HAVE_ACTED: "{action}: would have acted on {count}",
     RecordKind.NOTIFIED: "{action}: {outcome}",
+    RecordKind.COMMENTED: "{actor} commented",
+    RecordKind.ASSIGNED: "assigned by {actor}",
     RecordKind.UNDO_STARTED: "undo started by {actor}",
     RecordKind.CASE_CLOSED: "closed",
 }
@@ -137,8 +139,13 @@ class CaseFile:
         if memory is None:
             return
         yield "state", self._state_line(memory, now)
+        if (assignment := memory.assignment) is not None:
+            yield "assigned", f"to {assignment.assignee} by {assignment.by}"
         yield from _headed("not shown", (f"{id_}: {why}" for id_, why in self.unanswered.items()))
         yield from _headed("why", memory.match_reasons)
+        if memory.state is CaseState.HELD:
+            yield from _headed("messages", _message_lines(memory))
+        yield from _headed("comments", _comment_lines(memory))
         yield from _headed("timeline", _timeline(memory.timeline))
         for index, done in enumerate(memory.outcomes):
             more = self._count_in_parts(index)
@@ -230,6 +237,26 @@ def _headed(heading: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
         yield ("" if number else heading), line
 
 
+def _message_lines(memory: CaseSnapshot) -> Iterator[str]:
+    """Say what people decide about: of each message its subject, sender, recipient and verdict."""
+    targets = memory.all_targets
+    for target in list(targets.values())[:SHOWN]:
+        name = f'"{target.sender_name}" ' if target.sender_name else ""
+        about = (target.verdict or "no verdict", target.authentication)
+        yield target.subject or "(no subject)"
+        yield f"  {name}{target.sender or 'nobody'} → {target.mailbox or 'nobody'}"
+        yield f"  {' · '.join(filter(None, about))}  {target.id}"
+    if (left := len(targets) - SHOWN) > 0:
+        yield f"and {left:,} more; --json has them all"
+
+
+def _comment_lines(memory: CaseSnapshot) -> Iterator[str]:
+    for comment in memory.comments:
+        doubt = "" if comment.is_verified else " (unverified)"
+        yield f"{comment.at:%Y-%m-%d %H:%M:%S} UTC  {comment.author}{doubt}"
+        yield from (f"  {line}" for line in comment.text.split("\n"))
+
+
 def _notifications(plan: CasePlan, memory: CaseSnapshot) -> Iterator[str]:
     for one in memory.notifications:
         what = plan.notifications[one.index].describe()
@@ -261,7 +288,9 @@ def _describe(entry: TimelineEntry) -> str:
         count=f"{entry.count:,}", actor=_who(entry), action=entry.action, outcome=entry.outcome
     )
     after = f" → {entry.after}" if entry.after else ""
-    return f"{text}{after}" + (f": {entry.detail}" if entry.detail else "")
+    # Comments are shown whole, above the timeline.
+    detail = entry.detail if entry.kind is not RecordKind.COMMENTED else None
+    return f"{text}{after}" + (f": {detail}" if detail else "")
 
 
 def _outcome_lines(

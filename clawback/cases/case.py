@@ -11,6 +11,7 @@ from clawback.actions.outcomes import MOVED, WOULD, failed
 from clawback.cases.approvals import NotHeld
 from clawback.cases.case_base import CaseBase
 from clawback.cases.hold_cause import HoldCause
+from clawback.cases.notes import AssignTo
 from clawback.cases.placement import MatchSize
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.state import (
@@ -241,6 +242,19 @@ class Case(CaseBase):
         detail = self._undone.reason or None
         self._note(RecordKind.UNDO_STARTED, now, detail=detail, **actor.audit_fields)
         self.state = CaseState.UNDONE
+
+    def comment(self, actor: Actor, text: str, now: datetime) -> int:
+        """Add a comment; return its number."""
+        comment = self.notes.comment(actor, text, now)
+        self._note(RecordKind.COMMENTED, now, detail=bounded(comment.text), **actor.audit_fields)
+        return comment.number
+
+    def assign(self, actor: Actor, to: AssignTo, now: datetime) -> str:
+        """Assign the case; return the name of the assignee, empty if it is nobody."""
+        name = self.notes.assign(actor, to, now)
+        detail = f"to {name or 'nobody'}"
+        self._note(RecordKind.ASSIGNED, now, detail=detail, **actor.audit_fields)
+        return name
 
     # ---- outputs
 

@@ -8,7 +8,9 @@ from clawback.cases.campaign import campaign_state
 from clawback.cases.campaign_parts import CampaignParts
 from clawback.cases.case_actions import CaseActions
 from clawback.cases.case_messages import CaseMessages
+from clawback.cases.case_notes import CaseNotes
 from clawback.cases.case_notifications import CaseNotifications
+from clawback.cases.notes import AssignTo
 from clawback.cases.plan import CasePlan
 from clawback.cases.recorder import CaseRecorder
 from clawback.cases.state import Campaign, CaseSnapshot, CaseState, Proposal
@@ -16,7 +18,7 @@ from clawback.cases.timing import CaseTiming
 from clawback.cases.while_held import WhileHeld
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.identity import Identity
-from clawback.model.orders import OrderLog
+from clawback.model.orders import AnswerLog, OrderLog
 
 
 class CaseBase:
@@ -33,6 +35,8 @@ class CaseBase:
         self.plan = plan
         self.part = part
         self.orders = OrderLog(snapshot.orders)
+        self.answers = AnswerLog(snapshot.answers)
+        self.notes = CaseNotes(snapshot)
         self.state = snapshot.state
         self.messages = CaseMessages(plan, snapshot)
         self.actions = CaseActions(plan, self.messages, snapshot, part)
@@ -62,7 +66,9 @@ class CaseBase:
             **self._approval.saved(),
             **self.notifications.saved(),
             **self.parts.saved(),
+            **self.notes.saved(),
             orders=self.orders.counted,
+            answers=self.answers.answers,
         )
 
     def proposal(self) -> Proposal:
@@ -87,6 +93,23 @@ class CaseBase:
         if (problem := self.decision_problem()) is not None or not digest:
             return problem
         return describe_change(self.proposal(), digest)
+
+    def comment_problem(self, text: str) -> str | None:
+        """Why the case does not take a comment; None if it does."""
+        return self._notes_problem() or self.notes.comment_problem(text)
+
+    def assignment_problem(self, to: AssignTo | None) -> str | None:
+        """Why the case cannot be assigned; None if it can."""
+        if to is None:
+            return "the order does not say to whom the case is assigned"
+        return self._notes_problem()
+
+    def _notes_problem(self) -> str | None:
+        if self.state.is_final:
+            return f"the case is {self.state}: it takes no comments, and nobody works on it"
+        if self.part > 1:
+            return f"this is a part of {self.plan.case_id}: comment on that and assign that"
+        return None
 
     @property
     def held_since(self) -> datetime | None:

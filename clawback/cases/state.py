@@ -11,6 +11,7 @@ from pydantic import Field
 from clawback.actions import Action, BudgetKind, InstallationOccasion, Notification, Occasion
 from clawback.actions.outcomes import TOOK_EFFECT
 from clawback.cases.hold_cause import HoldCause
+from clawback.cases.notes import Assignment, Comment
 from clawback.cases.part_index import SavedIndex
 from clawback.cases.plan import GIVE_BACK_NAME, MOVE_WHILE_HELD, CasePlan, Match
 from clawback.cases.timeline import TimelineEntry
@@ -19,7 +20,7 @@ from clawback.model.audit_record import AuditRecord
 from clawback.model.identity import Actor
 from clawback.model.messages import Target
 from clawback.model.notations import canonical_address
-from clawback.model.orders import Order, Verb
+from clawback.model.orders import Answer, Order, Verb
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
 
@@ -209,7 +210,9 @@ class CaseSnapshot(Payload):
     `parts` are the states of all parts that the first one knows of, `index` says which part has
     which matches, `campaign` is what the guard counts all of them under.
 
-    `orders` are the orders of people that were counted lately (see `OrderLog`).
+    `comments` and `assignment` are what people wrote about it and who works on it. `orders` are the
+    orders of people that were counted lately, `answers` what was answered to the last ones (see
+    `OrderLog` and `AnswerLog`).
     """
 
     uid: str
@@ -251,7 +254,10 @@ class CaseSnapshot(Payload):
     is_full: bool = False
     parts: dict[int, CaseState] = Field(default_factory=dict)
     index: SavedIndex = SavedIndex()
+    comments: tuple[Comment, ...] = ()
+    assignment: Assignment | None = None
     orders: dict[str, UtcDatetime] = Field(default_factory=dict)
+    answers: dict[str, Answer] = Field(default_factory=dict)
 
     @property
     def all_targets(self) -> dict[str, Target]:

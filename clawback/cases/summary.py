@@ -225,7 +225,9 @@ def _about_people(snapshot: CaseSnapshot) -> dict[str, Any]:
     if undone is not None:
         notes["undone"] = DecisionNote.of("undone", [undone.actor], undone.at, undone.reason)
     people = {one.actor.identity.person for one in snapshot.approvals}
-    return {**notes, "approvals": len(people)}
+    if (assignment := snapshot.assignment) is not None:
+        notes |= {"assignee": assignment.assignee, "assignee_id": assignment.assignee_id}
+    return {**notes, "approvals": len(people), "comments": len(snapshot.comments)}
 
 
 def _about(targets: Iterable[Target]) -> dict[str, int | str | None]:

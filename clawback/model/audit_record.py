@@ -23,6 +23,8 @@ class RecordKind(StrEnum):
     APPROVED = "approved"
     DENIED = "denied"
     EXPIRED = "expired"
+    COMMENTED = "commented"
+    ASSIGNED = "assigned"
     ACTED = "acted"
     WOULD_HAVE_ACTED = "would_have_acted"
     NOTIFIED = "notified"

@@ -3,6 +3,7 @@
 An order is for one workflow, about one thing, and counts once.
 """
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,6 +21,7 @@ MAX_SKEW = timedelta(minutes=5)
 """How far the clock of whoever signs may be ahead of the server's."""
 _LONGEST_TEXT = 10_000
 _MOST_COUNTED = 200
+_MOST_ANSWERS = 50
 
 
 class Verb(StrEnum):
@@ -27,6 +29,8 @@ class Verb(StrEnum):
 
     APPROVE = "approve"
     DENY = "deny"
+    COMMENT = "comment on a case"
+    ASSIGN = "assign a case"
     UNDO = "undo"
     LIFT_BLOCK = "lift a block"
     EXTEND_BLOCK = "extend a block"
@@ -60,8 +64,24 @@ class Verb(StrEnum):
 
 
 _BY_EVERYBODY = frozenset({Verb.STOP, Verb.SIGN_OUT})
-_BY_ANALYSTS = frozenset({Verb.APPROVE, Verb.DENY, Verb.UNDO, Verb.LIFT_BLOCK, Verb.EXTEND_BLOCK})
+_BY_ANALYSTS = frozenset(
+    {
+        Verb.APPROVE,
+        Verb.DENY,
+        Verb.COMMENT,
+        Verb.ASSIGN,
+        Verb.UNDO,
+        Verb.LIFT_BLOCK,
+        Verb.EXTEND_BLOCK,
+    }
+)
 _BY_PEOPLE = frozenset({Verb.RESUME, Verb.CREATE_TOKEN, Verb.REVOKE_TOKEN, Verb.REVOKE_SESSION})
+
+
+def hash_order(verb: Verb, content: str, actor: Actor) -> str:
+    """Hash who orders what: the same if the order is repeated."""
+    parts = (verb.value, content, *actor.identity.person)
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 class Order(Payload):
@@ -69,7 +89,7 @@ class Order(Payload):
 
     `workflow` is the id of the only workflow that it is for, `content` says about what exactly: the
     digest of a proposal, a rule, a time. `nonce` is different in every order; the parts of one
-    campaign get one decision under the same nonce.
+    campaign get one decision under the same nonce, and so does whoever repeats an order.
     """
 
     verb: Verb
@@ -79,6 +99,11 @@ class Order(Payload):
     reason: str = ""
     at: UtcDatetime
     nonce: str = Field(min_length=16, max_length=100)
+
+    @property
+    def about(self) -> str:
+        """A hash of who orders what: the same if the order is repeated."""
+        return hash_order(self.verb, self.content, self.actor)
 
     def problem(self, verb: Verb, workflow: str, now: datetime) -> str | None:
         """Why this order is not one that a workflow takes now; None if it is."""
@@ -142,3 +167,43 @@ class OrderLog:
     def _fresh(self, now: datetime) -> dict[str, datetime]:
         """The orders that would still be taken if they came again."""
         return {nonce: at for nonce, at in self._counted.items() if now - at <= MAX_AGE}
+
+
+class Answer(Payload):
+    """What a workflow answered to an order, and to which (see `Order.about`)."""
+
+    about: str
+    text: str
+
+
+class AnswerLog:
+    """The last answers of a workflow: an order that comes again gets the first one.
+
+    Temporal itself remembers an update for as long as a run lasts, and forgets it when the workflow
+    continues as new.
+    """
+
+    def __init__(self, answers: Mapping[str, Answer] | None = None) -> None:
+        self._answers = dict(answers or {})
+
+    @property
+    def answers(self) -> dict[str, Answer]:
+        """The answers by the nonces of their orders, oldest first."""
+        return dict(self._answers)
+
+    def find(self, nonce: str) -> Answer | None:
+        """Return the answer to an order."""
+        return self._answers.get(nonce)
+
+    def problem(self, order: Order) -> str | None:
+        """Why an order cannot be a repeated one; None if it is one, or is new."""
+        known = self._answers.get(order.nonce)
+        if known is None or known.about == order.about:
+            return None
+        return "its key was used for another request: choose a new key"
+
+    def add(self, order: Order, text: str) -> None:
+        """Remember an answer, and forget the oldest beyond the limit."""
+        self._answers[order.nonce] = Answer(about=order.about, text=text)
+        while len(self._answers) > _MOST_ANSWERS:
+            del self._answers[next(iter(self._answers))]

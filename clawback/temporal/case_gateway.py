@@ -1,44 +1,28 @@
-"""Typed calls on cases: list, query, approve, deny, and what `case_sender` has."""
+"""Typed calls on cases: approve, deny, comment, assign, and what `case_reader` has."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from temporalio.service import RPCError
-
-from clawback.cases import (
-    CaseStart,
-    CaseState,
-    KnownMatches,
-    Match,
-    Proposal,
-)
+from clawback.cases import Proposal
 from clawback.cases.approvals import describe_change
-from clawback.cases.campaign import campaign_state, merge_parts, merge_proposals
-from clawback.cases.summary import CaseSummary
+from clawback.cases.campaign import merge_proposals
+from clawback.cases.notes import LONGEST_COMMENT, AssignTo, clean_comment, clean_name
 from clawback.model.identity import Actor
-from clawback.model.orders import Verb
-from clawback.model.size import split_by_size
+from clawback.model.orders import Answer, Verb, hash_order
 from clawback.temporal import names
-from clawback.temporal.case_entries import CaseEntry, CaseLine, list_entries
-from clawback.temporal.case_history import HistoryUnreadable, read_case_history
-from clawback.temporal.case_index import CaseFilter
-from clawback.temporal.case_sender import CaseSender
-from clawback.temporal.fan_out import UNANSWERED, Answers, call_each, describe_error, gather_limited
-from clawback.temporal.orders import new_nonce, sign_order
-from clawback.temporal.workflow_calls import (
-    QueryFailed,
-    UpdateRefused,
-    query_workflow,
-    update_workflow,
-)
+from clawback.temporal.case_reader import CaseReader
+from clawback.temporal.fan_out import Answers, call_each, describe_error
+from clawback.temporal.orders import new_nonce, repeatable_nonce, sign_order
+from clawback.temporal.workflow_calls import UpdateRefused, WorkflowEnded, update_workflow
 
-ANSWER_TIMEOUT = timedelta(seconds=30)
-"""How long a person waits for a part of a case: it may have to be replayed first."""
-_ALL_CASES = CaseFilter()
-T = TypeVar("T")
+_UPDATES = {
+    Verb.APPROVE: names.APPROVE,
+    Verb.DENY: names.DENY,
+    Verb.COMMENT: names.COMMENT,
+    Verb.ASSIGN: names.ASSIGN,
+}
+_ANSWER: Any = Answer | None
 
 
 class PartsUndecided(RuntimeError):
@@ -53,272 +37,168 @@ class PartsUndecided(RuntimeError):
 
 
 @dataclass(frozen=True)
-class CaseReading:
-    """A case as people see it, and the parts of it that did not answer, with the reason.
-
-    `summaries` are those of further parts, where `case` does not have them.
-    """
-
-    case: CaseStart
-    unanswered: Mapping[str, str] = field(default_factory=dict)
-    summaries: tuple[CaseSummary, ...] = ()
-
-
-@dataclass(frozen=True)
 class _Decision:
     """One decision about all parts of a case, so that the guard counts anew once, not for each."""
 
     verb: Verb
     actor: Actor
     reason: str
-    nonce: str = field(default_factory=new_nonce)
+    nonce: str
+
+    @classmethod
+    def of(
+        cls, verb: Verb, case_id: str, actor: Actor, reason: str, key: str | None
+    ) -> "_Decision":
+        """Build a decision. With a key it may be sent again, and counts once."""
+        nonce = new_nonce() if key is None else repeatable_nonce(key, verb, case_id, actor)
+        return cls(verb, actor, reason, nonce)
+
+    def about(self, content: str) -> str:
+        """Say about what it is, as the case remembers it."""
+        return hash_order(self.verb, content, self.actor)
 
 
-class CaseGateway(CaseSender):
-    """Typed access to cases over one Temporal client: what sends to them, and what reads them."""
+class CaseGateway(CaseReader):
+    """Typed access to cases over one Temporal client: reads, sends to and decides them."""
 
-    async def count(self, state: CaseState | None = None) -> int:
-        """Count the open cases, all or those in one state. The index may lag by a second."""
-        query = f"WorkflowType = '{names.CASE}' AND ExecutionStatus = 'Running'"
-        if state is not None:
-            query += f" AND {names.STATE_ATTRIBUTE} = '{state}'"
-        return (await self.client.count_workflows(query)).count
-
-    async def find(self, wanted: CaseFilter = _ALL_CASES, limit: int = 100) -> list[CaseLine]:
-        """List cases, open and closed, the newest first.
-
-        The server returns open cases before closed ones, so beyond `limit` the closed ones are
-        missing first. No case is asked: a case that cannot be read is in the list and says so.
-
-        Raises:
-            RPCError: the server does not answer.
-
-        """
-        found: list[CaseLine] = []
-        async for line in self._find(wanted, limit):
-            found.append(line)
-            if len(found) >= limit:
-                break
-
-        found.sort(key=lambda line: line.opened_at, reverse=True)
-        return await gather_limited(self._add_parts, found)
-
-    async def find_held(self, rule: str, limit: int) -> list[CaseLine]:
-        """List what is held of a rule, the oldest first: cases, and parts of large campaigns.
-
-        Each has its own digest, and counts its own messages only.
-
-        Raises:
-            RPCError: the server does not answer.
-
-        """
-        wanted = CaseFilter(state=CaseState.HELD, rule=rule, parts=True)
-        found: list[CaseLine] = []
-        async for line in self._find(wanted, limit):
-            found.append(line)
-            if len(found) >= limit:
-                break
-        return sorted(found, key=lambda line: line.opened_at)
-
-    async def find_held_first(self, wanted: CaseFilter, limit: int) -> list[CaseLine]:
-        """List cases as `find` does, but those that wait for approval before all others."""
-        if wanted.state is not None:
-            return await self.find(wanted, limit)
-
-        held = await self.find(replace(wanted, state=CaseState.HELD), limit)
-        known = {line.run for line in held}
-        others = [line for line in await self.find(wanted, limit) if line.run not in known]
-        return [*held, *others][:limit]
-
-    async def read(self, case_id: str) -> CaseReading:
-        """Read the plan and the snapshot of a case, open or closed, with all parts that answer.
-
-        Raises:
-            NoSuchWorkflow: there is no such case.
-            QueryFailed: no part of it can answer.
-            RPCError: the server or the workers do not answer.
-
-        """
-        first = await call_each(self._status, [case_id])
-        if head := first.given.get(case_id):
-            numbers = sorted(head.snapshot.parts) if head.snapshot else []
-            ids = [names.part_id(case_id, number) for number in numbers]
-        else:
-            # Only the case knows its parts, but the index knows them too.
-            ids = [one.id for one in await self.find_parts(case_id)]
-
-        parts = await call_each(self._status, ids)
-        answers = Answers({**first.given, **parts.given}, {**first.errors, **parts.errors})
-        answers.require_any()
-        foremost, *others = answers.given.values()
-        return CaseReading(merge_parts(foremost, others), answers.unanswered)
-
-    async def outline(self, case_id: str) -> CaseReading:
-        """Read a case, and of further parts only their summaries, which no worker is needed for.
-
-        Raises what `read` raises.
-        """
-        try:
-            head = await self._status(case_id)
-        except UNANSWERED:
-            return await self.read(case_id)
-        if head.snapshot is None or head.snapshot.campaign is None or not head.snapshot.parts:
-            return CaseReading(head)
-
-        counted = await self._summarize_parts(case_id, head.snapshot.campaign.id)
-        ids = (names.part_id(case_id, number) for number in sorted(head.snapshot.parts))
-        others = await call_each(self._status, [id_ for id_ in ids if id_ not in counted])
-        case = merge_parts(head, list(others.given.values()))
-        state = campaign_state(head.snapshot.state, head.snapshot.parts.values())
-        snapshot = case.snapshot and case.snapshot.model_copy(update={"state": state})
-        return CaseReading(
-            case.model_copy(update={"snapshot": snapshot}),
-            others.unanswered,
-            tuple(counted.values()),
-        )
-
-    async def status(self, case_id: str) -> CaseStart:
-        """Read a case as `read` does, and leave out what does not answer."""
-        return (await self.read(case_id)).case
-
-    async def drop_known(self, case_id: str, matches: Sequence[Match]) -> list[Match]:
-        """Leave out matches that the last run of a case has, open or closed.
-
-        `signal_matches` alone would open a closed case anew. A case that does not answer is taken
-        to have none.
-        """
-        known: set[str] = set()
-        asked: dict[int, Sequence[str]] = {1: [match.key for match in matches]}
-        # A part names only parts of higher numbers, so this ends.
-        while asked:
-            number, keys = asked.popitem()
-            for batch in split_by_size(keys):
-                found = await self._find_known(names.part_id(case_id, number), batch)
-                known.update(found.keys)
-                for part, others in found.others.items():
-                    asked[part] = (*asked.get(part, ()), *others)
-
-        return [match for match in matches if match.key not in known]
-
-    async def _find_known(self, workflow_id: str, keys: Sequence[str]) -> KnownMatches:
-        try:
-            return await self._query(workflow_id, names.KNOWN, KnownMatches, [keys])
-        except UNANSWERED:
-            return KnownMatches()
-
-    async def proposals(self, case_id: str) -> Answers[Proposal]:
-        """Read what each held part of a case would do; of a case that is not held, its own.
-
-        Raises:
-            NoSuchWorkflow: there is no such case.
-            QueryFailed: no part of it can answer.
-            RPCError: the server or the workers do not answer.
-
-        """
-        held = await self._held_parts(case_id)
-        answers = await call_each(lambda part: self._query(part, names.PROPOSAL, Proposal), held)
-        answers.require_any()
-        return answers
-
-    async def proposal(self, case_id: str) -> Proposal:
-        """Read what an open case would do on approval, and the digest of exactly that.
-
-        It covers the parts that answer; raises what `proposals` raises.
-        """
-        return merge_proposals(list((await self.proposals(case_id)).given.values()))
-
-    async def approve(self, case_id: str, actor: Actor, digest: str, reason: str = "") -> str:
+    async def approve(
+        self, case_id: str, actor: Actor, digest: str, reason: str = "", *, key: str | None = None
+    ) -> str:
         """Approve what a held case proposed under `digest`; return its new state.
 
-        The state stays `held` where a second approver must agree.
+        The state stays `held` where a second approver must agree. Whoever repeats a call with the
+        same `key` gets the first answer.
 
         Raises:
-            NoSuchWorkflow: there is no such open case.
+            NoSuchWorkflow: there is no such case.
             UpdateRefused: the case is not held, has changed since, or this person has approved it.
             PartsUndecided: parts of it did not take the approval; the others did.
 
         """
-        proposals = await self.proposals(case_id)
-        digests = _digests_of(proposals, digest)
-        approval = _Decision(Verb.APPROVE, actor, reason)
-        decided = await call_each(
-            lambda part: self._decide(approval, part, digests[part]), list(digests)
-        )
-        return _state_of(decided, proposals.errors)
+        approval = _Decision.of(Verb.APPROVE, case_id, actor, reason, key)
+        try:
+            return await self._decide_as_shown(case_id, approval, digest)
+        except UpdateRefused:
+            if key is not None and (first := await self._first_answer(case_id, approval, digest)):
+                return first
+            raise
 
-    async def deny(self, case_id: str, actor: Actor, reason: str = "", digest: str = "") -> str:
+    async def deny(
+        self,
+        case_id: str,
+        actor: Actor,
+        reason: str = "",
+        digest: str = "",
+        *,
+        key: str | None = None,
+    ) -> str:
         """Deny a held case; return its new state.
 
-        Denies what it proposed under `digest`; without one, whatever it proposes.
+        Denies what it proposed under `digest`; without one, whatever it proposes. Whoever repeats
+        a call with the same `key` gets the first answer.
 
         Raises:
-            NoSuchWorkflow: there is no such open case.
+            NoSuchWorkflow: there is no such case.
             UpdateRefused: the case is not held, or has changed since.
             PartsUndecided: parts of it did not take the denial; the others did.
 
         """
-        denial = _Decision(Verb.DENY, actor, reason)
-        if not digest:
+        denial = _Decision.of(Verb.DENY, case_id, actor, reason, key)
+        try:
+            if digest:
+                return await self._decide_as_shown(case_id, denial, digest)
             held = await self._held_parts(case_id)
             return _state_of(await call_each(lambda part: self._decide(denial, part), held))
+        except UpdateRefused:
+            if key is not None and (first := await self._first_answer(case_id, denial, digest)):
+                return first
+            raise
 
-        proposals = await self.proposals(case_id)
-        digests = _digests_of(proposals, digest)
-        decided = await call_each(
-            lambda part: self._decide(denial, part, digests[part]), list(digests)
-        )
-        return _state_of(decided, proposals.errors)
+    async def comment(
+        self, case_id: str, actor: Actor, text: str, *, key: str | None = None
+    ) -> int:
+        """Comment on an open case; return the number of the comment.
+
+        Raises:
+            NoSuchWorkflow: there is no such case.
+            UpdateRefused: the case has closed, or has no room; or the text is too long or empty.
+
+        """
+        if (size := len(clean_comment(text).encode())) > LONGEST_COMMENT:
+            raise UpdateRefused(
+                f"a comment takes at most {LONGEST_COMMENT:,} bytes, and this one has {size:,}"
+            )
+        return int(await self._note(Verb.COMMENT, case_id, actor, text, key))
+
+    async def assign(
+        self, case_id: str, actor: Actor, to: AssignTo, *, key: str | None = None
+    ) -> str:
+        """Say who works on an open case; return the name, empty if it is nobody.
+
+        Raises:
+            NoSuchWorkflow: there is no such case.
+            UpdateRefused: the case has closed.
+
+        """
+        to = to.model_copy(update={"name": clean_name(to.name)})
+        return await self._note(Verb.ASSIGN, case_id, actor, to.model_dump_json(), key)
 
     async def decide_shown(
-        self, verb: Verb, actor: Actor, reason: str, digests: Mapping[str, str]
+        self,
+        verb: Verb,
+        actor: Actor,
+        reason: str,
+        digests: Mapping[str, str],
+        *,
+        key: str | None = None,
     ) -> Answers[str]:
-        """Decide parts of one case, each under the digest of what it was shown to propose.
+        """Decide parts of cases, each under the digest of what it was shown to propose.
 
         Return the new state of each, by its id. One that has changed since gives an error.
         """
-        decision = _Decision(verb, actor, reason)
+        decision = _Decision.of(verb, "", actor, reason, key)
         return await call_each(
             lambda part: self._decide(decision, part, digests[part]), list(digests)
         )
 
-    async def _status(self, workflow_id: str) -> CaseStart:
-        return await self._query(workflow_id, names.STATUS, CaseStart)
-
-    async def _query(
-        self, workflow_id: str, query: str, result_type: type[T], args: Sequence[Any] = ()
-    ) -> T:
-        handle = self.client.get_workflow_handle(workflow_id)
-        try:
-            async with asyncio.timeout(ANSWER_TIMEOUT.total_seconds()):
-                return await query_workflow(handle, query, result_type, args)
-        except TimeoutError as error:
-            seconds = ANSWER_TIMEOUT.total_seconds()
-            raise QueryFailed(f"{workflow_id} did not answer within {seconds:g} s") from error
-
-    async def _held_parts(self, case_id: str) -> list[str]:
-        try:
-            head = (await self._status(case_id)).snapshot
-        except (QueryFailed, RPCError):
-            parts = await self.find_parts(case_id)
-            # The case itself stays in: it may be held, and its error is reported.
-            return [case_id, *(one.id for one in parts if one.state == CaseState.HELD)]
-        if head is None:
-            return [case_id]
-        held = [number for number, state in head.parts.items() if state is CaseState.HELD]
-        held += [1] if head.state is CaseState.HELD or not held else []
-        return [names.part_id(case_id, number) for number in sorted(held)]
-
-    async def find_parts(self, case_id: str) -> list[CaseLine]:
-        """Find the further parts of a case in the index, each once, by its newest run."""
-        query = (
-            f"WorkflowType = '{names.CASE_PART}' AND ExecutionStatus != 'ContinuedAsNew' "
-            f"AND WorkflowId STARTS_WITH {names.quote_value(f'{case_id}/')}"
+    async def _decide_as_shown(self, case_id: str, decision: "_Decision", digest: str) -> str:
+        """Decide all held parts of a case, whose proposals together have a digest."""
+        proposals = await self.proposals(case_id)
+        digests = _digests_of(proposals, digest)
+        decided = await call_each(
+            lambda part: self._decide(decision, part, digests[part]), list(digests)
         )
-        found = [one.read_line() async for one in list_entries(self.client, query)]
-        found.sort(key=lambda line: line.opened_at)
-        return list({line.id: line for line in found}.values())
+        return _state_of(decided, proposals.errors)
 
-    async def _decide(self, decision: "_Decision", part: str, digest: str = "") -> str:
+    async def _note(
+        self, verb: Verb, case_id: str, actor: Actor, content: str, key: str | None
+    ) -> str:
+        """Send a comment or an assignment to the case itself; return its answer."""
+        note = _Decision.of(verb, case_id, actor, "", key)
+        try:
+            return await self._decide(note, case_id, content)
+        except WorkflowEnded as error:
+            if key is not None and (first := await self._first_answer(case_id, note, content)):
+                return first
+            why = "a closed case takes no comments, and nobody works on it"
+            raise WorkflowEnded(f"{error}: {why}") from error
+
+    async def _first_answer(self, case_id: str, decision: "_Decision", content: str) -> str | None:
+        """Return what the case, or a part of it, answered when a decision came first.
+
+        A workflow that has ended takes no updates, but it still says what it answered.
+        """
+        parts = await self.find_parts(case_id)
+        ids = [case_id, *(part.id for part in parts)]
+        found = await call_each(
+            lambda id_: self._query(id_, names.ANSWER, _ANSWER, [decision.nonce]), ids
+        )
+        first = next((one for one in found.given.values() if one is not None), None)
+        # Each part decided under a digest of its own, which nobody knows now.
+        is_same = first is not None and (bool(parts) or first.about == decision.about(content))
+        return first.text if first is not None and is_same else None
+
+    async def _decide(self, decision: "_Decision", part: str, content: str = "") -> str:
         """Send a signed decision to one part of a case."""
         signed = sign_order(
             self.client,
@@ -326,46 +206,15 @@ class CaseGateway(CaseSender):
             part,
             decision.actor,
             reason=decision.reason,
-            content=digest,
+            content=content,
             nonce=decision.nonce,
         )
         handle = self.client.get_workflow_handle(part)
+        # The server answers an update that it knows by its id alone, whatever is in it.
+        update_id = f"{decision.nonce}-{decision.about(content)}"
         return await update_workflow(
-            handle, decision.verb.value, [signed], str, update_id=decision.nonce
+            handle, _UPDATES[decision.verb], [signed], str, update_id=update_id
         )
-
-    async def _add_parts(self, line: CaseLine) -> CaseLine:
-        """Count the messages of the whole campaign in the line of its case."""
-        summary = line.summary
-        if summary is None or not summary.campaign or names.is_part(line.id):
-            return line
-        parts = await self._summarize_parts(line.id, summary.campaign)
-        return line.model_copy(update={"summary": summary.plus(parts.values())})
-
-    async def _summarize_parts(self, case_id: str, campaign: str) -> dict[str, CaseSummary]:
-        """Read the summaries of the further parts of a campaign, by their ids."""
-        found = {line.id: line.summary for line in await self.find_parts(case_id)}
-        # An earlier campaign of the same case had the same ids.
-        return {
-            id_: one for id_, one in found.items() if one is not None and one.campaign == campaign
-        }
-
-    async def _find(self, wanted: CaseFilter, limit: int) -> AsyncIterator[CaseLine]:
-        query = wanted.query(self.index_keys)
-        async for entry in list_entries(self.client, query, limit):
-            if not wanted.touches or not entry.is_truncated:
-                yield entry.read_line()
-            elif (line := await self._look_into(entry, wanted)) is not None:
-                yield line
-
-    async def _look_into(self, entry: CaseEntry, wanted: CaseFilter) -> CaseLine | None:
-        """Decide by the history whether a case fits that touches more than the index holds."""
-        line = entry.read_line()
-        try:
-            record = await read_case_history(self.client, line.id, line.run)
-        except (HistoryUnreadable, RPCError) as error:
-            return line.model_copy(update={"unreadable": str(error)})
-        return line if wanted.holds_for(tuple(record.targets.values())) else None
 
 
 def _digests_of(proposals: Answers[Proposal], digest: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Signs the orders that gateways send to workflows."""
 
+import hashlib
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -14,6 +15,15 @@ from clawback.temporal.data_converter import order_keys
 def new_nonce() -> str:
     """Return a nonce that nobody can guess."""
     return uuid4().hex
+
+
+def repeatable_nonce(key: str, verb: Verb, about: str, actor: Actor) -> str:
+    """Return the nonce of an order that its sender may repeat under the same key.
+
+    The same key of another person, or for another case, makes another nonce.
+    """
+    parts = (key, verb.value, about, *actor.identity.person)
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def sign_order(  # noqa: PLR0913 - what an order consists of

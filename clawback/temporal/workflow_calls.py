@@ -6,6 +6,7 @@ Exception
 │  └─ NothingKnown        an undo names nothing that is known (see `undo_gateway`)
 ├─ ValueError
 │  ├─ UpdateRefused       the workflow refused the update, or has ended; the text says why
+│  │  └─ WorkflowEnded    it has ended
 │  └─ HistoryUnreadable   the history of a case cannot be read (see `case_history`)
 ├─ RuntimeError
 │  ├─ NoWorkerAnswered    no worker accepted the update in time; one may still do so
@@ -50,6 +51,10 @@ class NoSuchWorkflow(LookupError):
 
 class UpdateRefused(ValueError):
     """The workflow refused an update, or has ended; the text is the reason."""
+
+
+class WorkflowEnded(UpdateRefused):
+    """The workflow has ended, and takes no updates."""
 
 
 class QueryFailed(RuntimeError):
@@ -206,7 +211,7 @@ async def _explain(handle: WorkflowHandle[Any, Any], error: RPCError) -> Excepti
     except RPCError as unknown:
         return _missing_or_same(handle, unknown)
 
-    return UpdateRefused(f"{handle.id} ended at {closed_at:%Y-%m-%d %H:%M:%S} UTC")
+    return WorkflowEnded(f"{handle.id} ended at {closed_at:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def _missing_or_same(handle: WorkflowHandle[Any, Any], error: RPCError) -> Exception:

@@ -7,13 +7,16 @@ from typing import Any
 from clawback.actions import BlockSender, Move, Reclassify
 from clawback.actions.outcomes import MOVED
 from clawback.cases import ActionStep, Case, CasePlan, CaseStart, CaseTiming, Match
+from clawback.cases.notes import LONGEST_COMMENT, MOST_COMMENTS
 from clawback.cases.room import STATE_LIMIT
 from clawback.model.events import message_event
 from clawback.model.events.base import LONGEST_ID
 from clawback.model.messages import Destination, Disposition, Target
 from clawback.model.mode import Mode
-from clawback.model.size import PAYLOAD_LIMIT, payload_size
+from clawback.model.orders import Order, Verb
+from clawback.model.size import PAYLOAD_LIMIT, PLAN_LIMIT, payload_size
 from clawback.simulator import outbreak
+from tests.people import person
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 PLAN = CasePlan(
@@ -67,6 +70,37 @@ def test_a_full_case_fits_into_a_payload() -> None:
         case.take_records()
     assert number > 50
     assert _size(case) < STATE_LIMIT + 64 * 1024 < PAYLOAD_LIMIT
+
+
+def test_a_full_case_with_all_that_people_wrote_fits_into_a_payload() -> None:
+    """A hundred comments of two kilobytes, with the largest plan that a case takes."""
+    large = PLAN.model_copy(update={"title": "t" * (PLAN_LIMIT - payload_size(PLAN))})
+    case = Case.open(large, CaseTiming(), "case/r/1/run", NOW)
+    longest = {"message_id": "m" * 998, "sender": "s" * 320, "mailbox": "b" * 320}
+    number = 0
+    while not case.parts.overflow:
+        case.add_match(match(number, length=LONGEST_ID, **longest), NOW)
+        number += 1
+    people = 0
+    while case.comment_problem("c" * LONGEST_COMMENT) is None:
+        people += 1
+        ana = person(f"ana {people}".ljust(120, "x"))
+        number = case.comment(ana, '"\n' * (LONGEST_COMMENT // 2), NOW)
+        order = Order(verb=Verb.COMMENT, workflow="c", actor=ana, at=NOW, nonce=f"{people:064}")
+        case.orders.add(order, NOW)
+        case.answers.add(order, str(number))
+    case.take_records()
+    size = payload_size(CaseStart(plan=large, snapshot=case.snapshot()))
+    assert PAYLOAD_LIMIT // 2 < size < PAYLOAD_LIMIT
+
+
+def test_a_hundred_comments_of_the_longest_find_room() -> None:
+    """The next one is refused."""
+    case = Case.open(PLAN, CaseTiming(), "case/r/1/run", NOW)
+    for number in range(MOST_COMMENTS):
+        assert case.comment_problem("c" * LONGEST_COMMENT) is None
+        assert case.comment(person("ana"), "c" * LONGEST_COMMENT, NOW) == number + 1
+    assert "takes no more" in (case.comment_problem("c") or "")
 
 
 def _size(case: Case) -> int:

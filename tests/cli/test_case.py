@@ -227,6 +227,35 @@ async def test_a_held_case_is_decided_from_its_page(deployment: Deployment) -> N
     assert f"approved by {me} (unverified) on behalf of ana: is phishing" in shown
 
 
+async def test_people_work_on_a_case_from_the_command_line(deployment: Deployment) -> None:
+    """Its page shows the comments, who works on it, and the messages that they decide about."""
+    me = local_identity().label
+    done = await case(deployment, "comment", HELD.case_id, "asked finance\nthey know nothing")
+    assert (done.returncode, done.stdout) == (0, f"{HELD.case_id} has your comment, number 1.\n")
+    done = await case(deployment, "assign", HELD.case_id)
+    assert done.stdout == f"{HELD.case_id} is assigned to {me}.\n"
+
+    shown = (await case(deployment, "show", HELD.case_id)).stdout
+    for line in (
+        f"to {me} by {me}",
+        "  they know nothing",
+        "Updated bank details for this month's invoice",
+        "s1@bad.test → user00000@corp.example",
+        "MALICIOUS",
+        f"assigned by {me} (unverified): to {me}",
+    ):
+        assert line in shown, shown
+    assert shown.count("they know nothing") == 1
+
+    done = await case(deployment, "assign", HELD.case_id, "--to", "nobody", "--json")
+    assert json.loads(done.stdout) == {"case": HELD.case_id, "assignee": None}
+    assert "to nobody" in (await case(deployment, "show", HELD.case_id)).stdout
+    empty = await case(deployment, "comment", HELD.case_id, " ")
+    assert (empty.returncode, "the comment is empty" in empty.stderr) == (ExitCode.NO, True)
+    unknown = await case(deployment, "comment", "case/other/0123456789abcdef", "hello")
+    assert unknown.returncode != ExitCode.OK
+
+
 async def test_the_page_of_a_held_case_says_what_it_moved_aside(deployment: Deployment) -> None:
     """In the timeline, among the outcomes, and where it says what a denial does."""
     told = HELD.model_copy(

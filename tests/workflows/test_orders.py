@@ -122,12 +122,18 @@ async def test_what_nobody_may_forge(temporal: Client, tmp_path: Path) -> None:
 
 
 async def test_an_approval_counts_once(temporal: Client, tmp_path: Path) -> None:
-    """Sent again under another update id, it is neither a second person nor a second approval."""
+    """Sent again under another update id, it is neither a second person nor a second approval.
+
+    Whoever sends it again gets the first answer.
+    """
     async with deployed(keyed(temporal), simulated([]), tmp_path, policy=SIGNED_IN) as deployment:
         asked = await ask(deployment)
         signed = asked.sign(actor=ANA)
         assert await asked.send(signed) == CaseState.HELD
-        assert await asked.send(signed) == "the order has been counted already"
+        assert await asked.send(signed) == CaseState.HELD
+        snapshot = (await deployment.cases.status(asked.case)).snapshot
+        assert snapshot is not None
+        assert len(snapshot.approvals) == 1
         assert await asked.send(asked.sign(actor=BEN)) == CaseState.RESPONDING
 
 

@@ -20,7 +20,7 @@ from clawback.cli.case.selection import HeldSelection, read_selection
 from clawback.model.mode import Mode
 from clawback.model.orders import Verb
 from clawback.simulator import outbreak
-from clawback.temporal import case_gateway, case_sender, names, running_parts, undo_gateway
+from clawback.temporal import case_reader, case_sender, names, running_parts, undo_gateway
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.undo_gateway import UndoGateway
 from clawback.temporal.workflow_calls import QueryFailed, UpdateRefused
@@ -342,7 +342,7 @@ async def test_a_list_shows_how_a_large_campaign_ended(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait two seconds for a part, as one that cannot be replayed never answers."""
-    monkeypatch.setattr(case_gateway, "ANSWER_TIMEOUT", timedelta(seconds=2))
+    monkeypatch.setattr(case_reader, "ANSWER_TIMEOUT", timedelta(seconds=2))
 
 
 async def poison(deployment: Deployment, kind: str, workflow_id: str) -> None:
