@@ -73,8 +73,8 @@ class CaseReader(CaseSender):
         found.sort(key=lambda line: line.opened_at, reverse=True)
         return await gather_limited(self._add_parts, found)
 
-    async def find_held(self, rule: str, limit: int) -> list[CaseLine]:
-        """List what is held of a rule, the oldest first: cases, and parts of large campaigns.
+    async def find_held(self, wanted: CaseFilter, limit: int) -> list[CaseLine]:
+        """List what a filter finds and is held, the oldest first: cases, and parts of campaigns.
 
         Each has its own digest, and counts its own messages only.
 
@@ -82,7 +82,7 @@ class CaseReader(CaseSender):
             RPCError: the server does not answer.
 
         """
-        wanted = CaseFilter(state=CaseState.HELD, rule=rule, parts=True)
+        wanted = replace(wanted, state=CaseState.HELD, parts=True)
         found: list[CaseLine] = []
         async for line in self._find(wanted, limit):
             found.append(line)

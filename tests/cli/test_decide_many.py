@@ -8,10 +8,12 @@ from pathlib import Path
 from temporalio.client import Client
 
 from clawback.actions import Move
+from clawback.case_files.held_cases import read_held_named, read_held_of_rule, select_held
 from clawback.cases import CasePlan, CaseState
+from clawback.cases.bulk import HeldSelection
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.summary import CaseSummary
-from clawback.cli.case.selection import HeldSelection, read_selection, select_held
+from clawback.cli.case.selection import describe_selection
 from clawback.cli.exits import ExitCode
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
@@ -19,7 +21,7 @@ from clawback.simulator import outbreak
 from clawback.temporal.case_entries import CaseLine
 from tests.cli.command import clawback
 from tests.waiting import eventually
-from tests.workflows.deployment import RULES, deployed, match_of
+from tests.workflows.deployment import RULES, Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -38,6 +40,17 @@ def line(number: int, digest: str = "1-abc") -> CaseLine:
     id_, run = f"case/r/{number}", f"run{number}"
     return CaseLine(
         id=id_, run=run, rule="r", state="held", mode="enforce", opened_at=NOW, summary=summary
+    )
+
+
+def plan(group: str, mode: Mode = Mode.APPROVE) -> CasePlan:
+    """A plan that moves mail, after approval."""
+    return CasePlan(
+        rule="asks",
+        version="v1",
+        mode=mode,
+        group={"edf_hash": group},
+        actions=(Move(destination=Destination.JUNK),),
     )
 
 
@@ -65,7 +78,7 @@ def test_the_held_parts_of_a_campaign_are_one_case() -> None:
         {"case/r/1": "1-abc", "case/r/1/2": "1-abc"},
         {"case/r/2": "1-abc"},
     ]
-    shown = list(both.lines())
+    shown = list(describe_selection(both))
     assert shown[:2] == ["2 held cases with 6 messages", "would move to JunkEmail: 2 cases"]
     grown = part.model_copy(update={"summary": line(1, "9-new").summary})
     for changed in ([line(1), grown, other], [line(1), other]):
@@ -74,14 +87,14 @@ def test_the_held_parts_of_a_campaign_are_one_case() -> None:
 
 def test_people_see_how_much_they_decide() -> None:
     """The totals, and the first cases."""
-    shown = "\n".join(selected([line(number) for number in range(30)]).lines())
+    shown = "\n".join(describe_selection(selected([line(number) for number in range(30)])))
     for text in (
         "30 held cases with 60 messages",
         "would move to JunkEmail: 30 cases",
         "held for share: 30 cases",
         "case/r/19 ",
         "and 10 more",
-        "Digest 30-",
+        "Digest 30-60-",
     ):
         assert text in shown
     assert "case/r/20 " not in shown
@@ -90,43 +103,62 @@ def test_people_see_how_much_they_decide() -> None:
 async def test_held_cases_of_a_rule_are_decided_together(temporal: Client, tmp_path: Path) -> None:
     """Without a terminal under the digest that was shown; one more case makes it another one."""
     mail = list(outbreak(3))
-    plans = [
-        CasePlan(
-            rule="asks",
-            version="v1",
-            mode=Mode.APPROVE,
-            group={"edf_hash": str(number)},
-            actions=(Move(destination=Destination.JUNK),),
-        )
-        for number in range(3)
-    ]
+    plans = [plan(str(number)) for number in range(3)]
     async with deployed(temporal, simulated(mail), tmp_path) as deployment:
-        address = temporal.service_client.config.target_host
-
-        async def run(*words: str) -> tuple[int, str]:
-            done = await asyncio.to_thread(
-                clawback, "case", *words, TEMPORAL_ADDRESS=address, CLAWBACK_RULES=str(RULES)
-            )
-            return done.returncode, done.stdout + done.stderr
 
         async def held(count: int) -> str | None:
-            found = await read_selection(deployment.cases, "asks", HoldCause.APPROVAL)
+            found = await read_held_of_rule(deployment.cases, "asks", HoldCause.APPROVAL)
             return found.digest if len(found.cases) == count else None
 
         for one, text in zip(plans[:2], mail, strict=False):
             await deployment.signal_case(one, match_of(text))
         digest = await eventually(lambda: held(2))
-        code, said = await run("approve", "--rule", "asks")
+        code, said = await case(deployment, "approve", "--rule", "asks")
         assert (code, digest in said) == (ExitCode.USAGE, True)
 
         await deployment.signal_case(plans[2], match_of(mail[2]))
         grown = await eventually(lambda: held(3))
-        code, said = await run("approve", "--rule", "asks", "--digest", digest)
+        code, said = await case(deployment, "approve", "--rule", "asks", "--digest", digest)
         assert (code, "1 more case" in said, grown in said) == (ExitCode.NO, True, True)
-        code, said = await run(
-            *("approve", "--rule", "asks", "--cause", "approval", "--digest", grown)
+        code, said = await case(
+            deployment, *("approve", "--rule", "asks", "--cause", "approval", "--digest", grown)
         )
         assert (code, "3 cases now" in said) == (ExitCode.OK, True)
         for one in plans:
             await deployment.settled(one.case_id, CaseState.SETTLED)
         assert len(deployment.ledger) == 3
+
+
+async def test_named_cases_are_decided_together_or_not_at_all(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """Each by its result; with one that is not held, or another digest, nothing is decided."""
+    mail = list(outbreak(3))
+    asks = [plan(str(number)) for number in range(2)]
+    acts = plan("2", Mode.ENFORCE)
+    async with deployed(temporal, simulated(mail), tmp_path) as deployment:
+        for one, text in zip((*asks, acts), mail, strict=True):
+            await deployment.signal_case(one, match_of(text))
+        ids = [one.case_id for one in asks]
+
+        async def shown() -> str | None:
+            found = await read_held_named(deployment.cases, ids)
+            return None if found.not_held else found.digest
+
+        digest = await eventually(shown)
+        await deployment.settled(acts.case_id, CaseState.SETTLED)
+        code, said = await case(deployment, "deny", *ids, acts.case_id)
+        assert (code, f"{acts.case_id} is settled" in said) == (ExitCode.NO, True)
+        code, said = await case(deployment, "deny", *ids, "--digest", "2-9-000000000000")
+        assert (code, digest in said) == (ExitCode.NO, True)
+        code, said = await case(deployment, "deny", *ids, "--digest", digest)
+        assert (code, [f"{id_} is denied." in said for id_ in ids]) == (ExitCode.OK, [True, True])
+
+
+async def case(deployment: Deployment, *words: str) -> tuple[int, str]:
+    """Run `clawback case`; return its exit code and all that it says."""
+    address = deployment.client.service_client.config.target_host
+    done = await asyncio.to_thread(
+        clawback, "case", *words, TEMPORAL_ADDRESS=address, CLAWBACK_RULES=str(RULES)
+    )
+    return done.returncode, done.stdout + done.stderr

@@ -13,10 +13,11 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from clawback.case_files.held_cases import read_held_of_rule
 from clawback.cases import CaseState, CaseTiming, ForwardMatches, part_index, room
+from clawback.cases.bulk import HeldSelection
 from clawback.cases.state import Campaign
 from clawback.cases.undo_plan import UndoScope
-from clawback.cli.case.selection import HeldSelection, read_selection
 from clawback.model.mode import Mode
 from clawback.model.orders import Verb
 from clawback.simulator import outbreak
@@ -244,7 +245,7 @@ async def test_a_decision_about_a_rule_covers_every_part(
 
         async def selected(messages: int) -> HeldSelection | None:
             await is_known(deployment, messages)
-            found = await read_selection(deployment.cases, asked.rule, None)
+            found = await read_held_of_rule(deployment.cases, asked.rule, None)
             held = sum(case.messages for case in found.cases)
             return found if held == messages else None
 
@@ -265,7 +266,7 @@ async def test_a_decision_about_a_rule_covers_every_part(
 
 async def selected_of(deployment: Deployment, rule: str, part: str) -> HeldSelection | None:
     """The selection, once only this part is held."""
-    found = await read_selection(deployment.cases, rule, None)
+    found = await read_held_of_rule(deployment.cases, rule, None)
     return found if [list(case.parts) for case in found.cases] == [[part]] else None
 
 

@@ -9,7 +9,7 @@ from clawback.cases import CaseState, Proposal
 from clawback.cases.campaign import merge_proposals
 from clawback.cases.hold_cause import HoldCause
 from clawback.cli.acting import By, Reason, require_actor
-from clawback.cli.case.decide_many import decide_many
+from clawback.cli.case.decide_many import MOST_NAMED, Chosen, decide_many
 from clawback.cli.case.lookup import find_id
 from clawback.cli.exits import ExitCode, Failure, require_terminal
 from clawback.cli.output import AsJson, print_json, print_status, print_text
@@ -23,24 +23,24 @@ _SHOWN = 20
 
 
 Together = Annotated[
-    str, typer.Option("--rule", help="Instead of one case: all held cases of this rule.")
+    str, typer.Option("--rule", help="Instead of naming cases: all held cases of this rule.")
 ]
 Cause = Annotated[
     HoldCause | None,
     typer.Option("--cause", help="With --rule: only cases that are held for this."),
 ]
-OneCase = Annotated[
-    str,
+Cases = Annotated[
+    list[str] | None,
     typer.Argument(
         metavar="CASE_ID",
-        help="Case: case/<rule>/<hash>, or a prefix of the hash.",
+        help="Case: its id, <rule>/<hash>, or four or more digits of the hash; repeatable.",
         show_default=False,
     ),
 ]
 
 
 def approve(  # noqa: PLR0913 - the options of a command
-    case_id: OneCase = "",
+    case_ids: Cases = None,
     *,
     rule: Together = "",
     cause: Cause = None,
@@ -57,20 +57,20 @@ def approve(  # noqa: PLR0913 - the options of a command
     Refused, with the difference, if the proposal has changed since you saw it. Exit code 1 also if
     a part of the case did not take the approval.
 
-    With --rule, all cases of a rule that are held are approved together, under one digest over all
-    that was shown, with every held part of a large campaign. If there are more by then, you are
-    asked again.
+    Several cases are approved together, under one digest over all that was shown. With --rule,
+    these are all cases of a rule that are held, with every held part of a large campaign. If there
+    are more by then, or one has changed, nothing is approved and you are asked again.
     """
     actor = require_actor(Verb.APPROVE, by)
-    if _is_together(case_id, rule, cause):
+    chosen = _choose(case_ids, rule, cause)
+    if len(chosen.ids) != 1:
         return decide_many(
-            rule,
-            cause,
+            chosen,
             digest,
             lambda cases, shown: cases.decide_shown(Verb.APPROVE, actor, reason, shown),
             as_json=as_json,
         )
-    case = call_temporal(lambda client: find_id(client, case_id))
+    case = call_temporal(lambda client: find_id(client, chosen.ids[0]))
     approved = digest or _confirm(call_temporal(lambda client: CaseGateway(client).proposals(case)))
     return _decide(
         case, lambda cases: cases.approve(case, actor, approved, reason), as_json=as_json
@@ -78,7 +78,7 @@ def approve(  # noqa: PLR0913 - the options of a command
 
 
 def deny(  # noqa: PLR0913 - the options of a command
-    case_id: OneCase = "",
+    case_ids: Cases = None,
     *,
     rule: Together = "",
     cause: Cause = None,
@@ -95,31 +95,35 @@ def deny(  # noqa: PLR0913 - the options of a command
     With --digest, refused if the proposal has changed since you saw it. Exit code 1 also if a part
     of the case did not take the denial.
 
-    With --rule, all cases of a rule that are held are denied together, as `approve` approves them.
+    Several cases, or with --rule all held cases of a rule, are denied together, as `approve`
+    approves them.
     """
     actor = require_actor(Verb.DENY, by)
-    if _is_together(case_id, rule, cause):
+    chosen = _choose(case_ids, rule, cause)
+    if len(chosen.ids) != 1:
         return decide_many(
-            rule,
-            cause,
+            chosen,
             digest,
             lambda cases, shown: cases.decide_shown(Verb.DENY, actor, reason, shown),
             as_json=as_json,
         )
-    case = call_temporal(lambda client: find_id(client, case_id))
+    case = call_temporal(lambda client: find_id(client, chosen.ids[0]))
     return _decide(case, lambda cases: cases.deny(case, actor, reason, digest), as_json=as_json)
 
 
-def _is_together(case_id: str, rule: str, cause: HoldCause | None) -> bool:
-    """Whether all cases of a rule are decided, and not one.
+def _choose(case_ids: list[str] | None, rule: str, cause: HoldCause | None) -> Chosen:
+    """Return which cases the command line means: those that it names, or all of a rule.
 
     Raises:
-        Failure: both are asked for, or neither.
+        Failure: both are asked for, or neither, or too many.
 
     """
-    if bool(case_id) == bool(rule) or (cause is not None and not rule):
+    ids = tuple(dict.fromkeys(case_ids or ()))
+    if bool(ids) == bool(rule) or (cause is not None and not rule):
         raise Failure("name a case, or a rule with --rule and perhaps --cause", ExitCode.USAGE)
-    return bool(rule)
+    if len(ids) > MOST_NAMED:
+        raise Failure(f"name at most {MOST_NAMED} cases, or a rule with --rule", ExitCode.USAGE)
+    return Chosen(ids, rule, cause)
 
 
 def _decide(case: str, decide: Callable[[CaseGateway], Awaitable[str]], *, as_json: bool) -> int:

@@ -1,13 +1,18 @@
-"""Decides all held cases of one rule and cause together."""
+"""Decides several held cases together: those that are named, or all of one rule and cause."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 import typer
+from temporalio.client import Client
 
+from clawback.case_files.held_cases import read_held_named, read_held_of_rule
 from clawback.cases import CaseState
+from clawback.cases.bulk import HeldSelection
 from clawback.cases.hold_cause import HoldCause
-from clawback.cli.case.selection import HeldSelection, read_selection
+from clawback.cli.case.lookup import find_id
+from clawback.cli.case.selection import describe_selection
 from clawback.cli.exits import ExitCode, Failure, require_terminal
 from clawback.cli.output import print_json, print_status, print_text, show_progress
 from clawback.cli.temporal_access import call_temporal
@@ -17,29 +22,67 @@ from clawback.temporal.fan_out import Answers, gather_limited
 
 Decide = Callable[[CaseGateway, Mapping[str, str]], Awaitable[Answers[str]]]
 """Decides the parts of one case, each under the digest of what it proposes."""
+MOST_NAMED = 100
+"""Cases that one command line may name."""
+_LISTED = 100
+"""Cases that are printed one by one; of more, their states are counted."""
 _NAMED = 20
 
 
-def decide_many(
-    rule: str, cause: HoldCause | None, digest: str, decide: Decide, *, as_json: bool
-) -> int:
-    """Decide the held cases of a rule as they were shown, each under its own digest.
+@dataclass(frozen=True)
+class Chosen:
+    """Which held cases are decided together: those named, or those of a rule."""
 
-    Cases that are held since are not decided: whoever has seen fewer is asked again. Of a campaign
-    of several parts, all that are held are decided; one that has grown since is not.
+    ids: tuple[str, ...] = ()
+    rule: str = ""
+    cause: HoldCause | None = None
+
+    async def read(self, client: Client) -> HeldSelection:
+        """Read them as they are now.
+
+        Raises:
+            Failure: no case or several cases fit an id.
+
+        """
+        cases = CaseGateway(client)
+        if not self.ids:
+            return await read_held_of_rule(cases, self.rule, self.cause)
+        return await read_held_named(cases, [await find_id(client, text) for text in self.ids])
+
+
+def decide_many(chosen: Chosen, digest: str, decide: Decide, *, as_json: bool) -> int:
+    """Decide held cases as they were shown, each under its own digest.
+
+    Nothing is decided if the selection is not the one that was shown: whoever has seen another one
+    is asked again. Of a campaign of several parts, all that are held are decided; one that has
+    grown since is not.
+
+    Raises:
+        Failure: nothing was decided; the message says why.
+
     """
-    selection = _read(rule, cause)
-    if not selection.cases:
-        raise Failure(f"no case of {rule} is held for that", ExitCode.NO)
-    if digest and (change := selection.describe_change(digest)) is not None:
-        raise Failure(f"the selection has {change}", ExitCode.NO)
+    selection = _read(chosen)
+    if (problem := _find_problem(selection, chosen, digest)) is not None:
+        not_held = (f"  {case} is {state}" for case, state in selection.not_held.items())
+        raise Failure("\n".join((problem, *not_held)), ExitCode.NO)
     if not digest:
-        selection = _confirm(selection, rule, cause)
+        selection = _confirm(selection, chosen)
 
     with show_progress(f"Deciding {plural(len(selection.cases), 'case')}"):
         answers = call_temporal(lambda client: _decide_each(CaseGateway(client), selection, decide))
     _print_answers(answers, as_json=as_json)
     return ExitCode.NO if answers.errors else ExitCode.OK
+
+
+def _find_problem(selection: HeldSelection, chosen: Chosen, digest: str) -> str | None:
+    """Say why nothing can be decided; None if it can."""
+    if not selection.cases and not selection.not_held:
+        return f"no case of {chosen.rule} is held for that"
+    if digest and (change := selection.describe_change(digest)) is not None:
+        return f"nothing was decided: the selection has {change}"
+    if selection.not_held:
+        return "nothing was decided: some cases are not held; leave them out"
+    return None
 
 
 async def _decide_each(
@@ -60,12 +103,12 @@ def _state_of(parts: Iterable[str]) -> str:
     return CaseState.HELD if CaseState.HELD in states else states[0]
 
 
-def _read(rule: str, cause: HoldCause | None) -> HeldSelection:
+def _read(chosen: Chosen) -> HeldSelection:
     with show_progress("Reading held cases"):
-        return call_temporal(lambda client: read_selection(CaseGateway(client), rule, cause))
+        return call_temporal(chosen.read)
 
 
-def _confirm(selection: HeldSelection, rule: str, cause: HoldCause | None) -> HeldSelection:
+def _confirm(selection: HeldSelection, chosen: Chosen) -> HeldSelection:
     """Show the selection and ask, until it is still the same after the answer.
 
     Raises:
@@ -73,13 +116,13 @@ def _confirm(selection: HeldSelection, rule: str, cause: HoldCause | None) -> He
 
     """
     while True:
-        for line in selection.lines():
+        for line in describe_selection(selection):
             print_text(line)
         require_terminal(f"repeat it with --digest {selection.digest}")
         if not typer.confirm("Decide them all?"):
             raise Failure("nothing was decided", ExitCode.NO)
 
-        current = _read(rule, cause)
+        current = _read(chosen)
         if (change := current.describe_change(selection.digest)) is None:
             return selection
         print_status(f"The selection has {change}.")
@@ -90,10 +133,16 @@ def _print_answers(answers: Answers[str], *, as_json: bool) -> None:
     if as_json:
         print_json({"decided": dict(answers.given), "undecided": answers.unanswered})
         return
+    if len(answers.given) <= _LISTED:
+        for case, state in answers.given.items():
+            print_text(f"{case} is {state}{_describe_more(state)}.")
     for state, count in Counter(answers.given.values()).most_common():
-        more = ": another person must approve them too" if state == "held" else ""
-        print_text(f"{plural(count, 'case')} now {state}{more}.")
+        print_text(f"{plural(count, 'case')} now {state}{_describe_more(state)}.")
     for case, why in list(answers.unanswered.items())[:_NAMED]:
         print_status(f"{case} was not decided: {why}.")
     if len(answers.errors) > _NAMED:
-        print_status(f"and {len(answers.errors) - _NAMED:,} more.")
+        print_status(f"and {len(answers.errors) - _NAMED:,} more; --json lists all.")
+
+
+def _describe_more(state: str) -> str:
+    return ": another person must approve it too" if state == CaseState.HELD else ""
