@@ -16,7 +16,7 @@ from clawback.audit.chain import GENESIS, ChainLink, Head
 from clawback.audit.files import audit_files, open_audit_file, sequence_of
 from clawback.audit.reading import Tail, latest_matches, read_records
 from clawback.audit.retention import compress_rotated, find_removable
-from clawback.audit.searching import AuditFilter, AuditSearch, FoundRecord
+from clawback.audit.searching import AuditFilter, AuditSearch, FoundRecord, find_cases
 from clawback.audit.signing import AuditKeyError, PublicKey, read_public_keys
 from clawback.audit.verification import Broken, Verified, verify, verify_tail
 
@@ -41,6 +41,7 @@ __all__ = [
     "audit_files",
     "compress_rotated",
     "default_key_file",
+    "find_cases",
     "find_removable",
     "latest_matches",
     "open_audit_file",

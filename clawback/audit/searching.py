@@ -16,6 +16,8 @@ import orjson
 from clawback.audit.files import walk_audit_files
 from clawback.model.audit_record import AuditRecord
 
+_CASE_WORDS: Final = 3
+"""Of the id of a case; that of a further part has one more."""
 _REMEMBERED: Final = 10_000
 """Ids of matches that are told apart from repeats, which follow each other closely."""
 
@@ -24,11 +26,13 @@ _REMEMBERED: Final = 10_000
 class AuditFilter:
     """What a record must be like; empty fields admit everything.
 
-    `case` also finds the parts of a campaign; `message` compares targets and events; `outcome` may
-    be its first word (`failed`); each word of `text` must be somewhere in the record, in any case.
+    `case` also finds the parts of a campaign, `digits` are the first of the hash in its id;
+    `message` compares targets and events; `outcome` may be its first word (`failed`); each word of
+    `text` must be somewhere in the record, in any case.
     """
 
     case: str = ""
+    digits: str = ""
     rule: str = ""
     actor: str = ""
     message: str = ""
@@ -49,6 +53,7 @@ class AuditFilter:
             and _is(self.action, record.action)
             and _is(self.actor.casefold(), record.actor.casefold())
             and _is_within(self.case, record.case, "/")
+            and (not self.digits or _hash_of(record.case).startswith(self.digits))
             and _is_within(self.outcome, record.outcome, ":")
             and (not self.message or self.message in _messages_of(record))
             and self._has_text(record)
@@ -56,7 +61,8 @@ class AuditFilter:
 
     def needles(self) -> list[bytes]:
         """Return bytes that each line of such a record has."""
-        exact = (self.case, self.rule, self.message, self.action, self.outcome, self.kind)
+        digits = f"/{self.digits}" if self.digits else ""
+        exact = (digits, self.case, self.rule, self.message, self.action, self.outcome, self.kind)
         return [
             json.dumps(value, ensure_ascii=False)[1:-1].encode("utf-8", "backslashreplace")
             for value in exact
@@ -124,6 +130,23 @@ class AuditSearch:
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
         return True
+
+
+def find_cases(path: Path, digits: str, rule: str = "") -> list[str]:
+    """Find the ids of all cases in an audit whose hash begins with digits, perhaps of one rule.
+
+    Raises:
+        OSError: a file cannot be read.
+
+    """
+    found = AuditSearch(path, AuditFilter(digits=digits, rule=rule))
+    cases = ("/".join((one.record.case or "").split("/")[:_CASE_WORDS]) for one in found)
+    return sorted(set(cases))
+
+
+def _hash_of(case: str | None) -> str:
+    words = (case or "").split("/")
+    return words[_CASE_WORDS - 1] if len(words) >= _CASE_WORDS else ""
 
 
 def _load(line: bytes) -> Mapping[str, Any]:

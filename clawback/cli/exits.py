@@ -16,7 +16,7 @@ class ExitCode(IntEnum):
     OK = 0
     """Success; where the command answers a question, yes."""
     NO = 1
-    """The answer is no: a rule has an error, an audit file is broken, a case does not exist."""
+    """The answer is no: a rule has an error, an audit is broken; or nothing has the id or name."""
     USAGE = 2
     """The command line or a setting is wrong."""
     ENVIRONMENT = 3

@@ -35,10 +35,11 @@ class CaseFilter:
     `since` and `until` are about when a case opened, not about its newest run; `open_since` finds
     those that were open then or later. `sender` and `mailbox` are addresses, `message` an
     investigate id or a Message-ID. Each of the three holds if one message of the case fits it.
-    `case` is an id, with the further parts of that case. `parts` also lists further parts of
-    campaigns, each in a line of its own. `changed` are cases of which undo could
-    take something back. `changed_since` finds those of which people see something else since then,
-    also that they closed; `held_until_before` those that expire before a time if nobody decides.
+    `case` is an id, with the further parts of that case; `hash_prefix` has the first digits of the
+    hash in it. `parts` also lists further parts of campaigns, each in a line of its own. `changed`
+    are cases of which undo could take something back. `changed_since` finds those of which people
+    see something else since then, also that they closed; `held_until_before` those that expire
+    before a time if nobody decides.
     """
 
     state: str | None = None
@@ -54,6 +55,7 @@ class CaseFilter:
     message: str | None = None
     mailbox: str | None = None
     id_prefix: str | None = None
+    hash_prefix: str | None = None
     case: str | None = None
     changed: bool = False
     parts: bool = False
@@ -97,6 +99,7 @@ class CaseFilter:
             (f"({names.CHANGED_ATTRIBUTE} >= {{0}} OR CloseTime >= {{0}})", self.changed_since),
             (f"{names.HELD_UNTIL_ATTRIBUTE} < {{}}", self.held_until_before),
             ("WorkflowId STARTS_WITH {}", self.id_prefix),
+            (f"{names.HASH_ATTRIBUTE} STARTS_WITH {{}}", self.hash_prefix),
         ):
             if value:
                 yield clause.format(_quote(value))
@@ -127,6 +130,7 @@ def case_attributes(
         names.STATE_ATTRIBUTE: CaseState.RESPONDING.value,
         names.MODE_ATTRIBUTE: plan.mode.value,
         names.LEVEL_ATTRIBUTE: plan.level.value,
+        names.HASH_ATTRIBUTE: plan.case_id.rpartition("/")[2],
     }
     touches = Touches(key)
     touches.add(target for match in matches for target in match.targets)

@@ -118,6 +118,8 @@ ACCESS_MEMO: Final = "access"
 RULE_ATTRIBUTE: Final = "ClawbackRule"
 STATE_ATTRIBUTE: Final = "ClawbackState"
 MODE_ATTRIBUTE: Final = "ClawbackMode"
+HASH_ATTRIBUTE: Final = "ClawbackHash"
+"""The hash at the end of the id of a case, by whose first digits people name it."""
 TOUCHES_ATTRIBUTE: Final = "ClawbackTouches"
 """Keyed hashes of what a case touches, and marks: see `clawback.cases.touches`."""
 OPENED_ATTRIBUTE: Final = "ClawbackOpened"
@@ -131,6 +133,7 @@ SEARCH_ATTRIBUTES: Final[Mapping[str, str]] = {
     RULE_ATTRIBUTE: "Keyword",
     STATE_ATTRIBUTE: "Keyword",
     MODE_ATTRIBUTE: "Keyword",
+    HASH_ATTRIBUTE: "Keyword",
     TOUCHES_ATTRIBUTE: "KeywordList",
     OPENED_ATTRIBUTE: "Datetime",
     CHANGED_ATTRIBUTE: "Datetime",
@@ -199,6 +202,12 @@ def set_aside_id(case_id: str, digest: str) -> str:
     return f"{SET_ASIDE}/{case_id}/{digest}"
 
 
+def short_id(case_id: str) -> str:
+    """The first digits of the hash of a case, which usually name it alone."""
+    return case_and_part(case_id)[0].rpartition("/")[2][:SHORT_ID_DIGITS]
+
+
+SHORT_ID_DIGITS: Final = 8
 _CASE_SLASHES = 2
 """In `case/<rule>/<hash>`; neither of the two holds a slash."""
 

@@ -138,7 +138,7 @@ def test_the_command_shows_the_newest_and_says_how_many_there_are(tmp_path: Path
     for limit in ("0", "100"):
         done = clawback("audit", "search", "WAY", "--file", str(path), "--json", "--limit", limit)
         assert [one["target"] for one in json.loads(done.stdout)] == [f"m{n}" for n in range(9)]
-    done = clawback("audit", "search", "--file", str(path), "--json", "--case", "x")
+    done = clawback("audit", "search", "--file", str(path), "--json", "--outcome", "x")
     assert json.loads(done.stdout) == []
 
 

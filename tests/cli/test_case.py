@@ -161,7 +161,7 @@ async def test_a_list_in_a_pipe_is_whole_and_plain(deployment: Deployment) -> No
         [HELD.case_id, SHADOW.case_id, ACTED.case_id]
     )
     assert "\x1b" not in done.stdout
-    assert (await case(deployment, "list", "--rule", "none")).stdout == "No such case.\n"
+    assert (await case(deployment, "list", "--state", "denied")).stdout == "No such case.\n"
 
 
 async def test_a_page_tells_what_happened_and_what_can_be_done(deployment: Deployment) -> None:
@@ -323,11 +323,9 @@ async def test_a_case_that_is_watched_is_followed_to_its_end(deployment: Deploym
 
 
 async def test_a_case_that_is_not_there_is_a_sentence(deployment: Deployment) -> None:
-    """It says where to look, and several that may be meant are named."""
+    """It says where to look."""
     assert (
         "`clawback case list` has the cases"
         in (await case(deployment, "show", "case/other/0123456789abcdef")).stderr
     )
-    assert "see `clawback case list`" in (await case(deployment, "show", "nonsense")).stderr
-    several = await case(deployment, "show", "other")
-    assert (several.returncode, "is ambiguous" in several.stderr) == (ExitCode.NO, True)
+    assert "`clawback case list`" in (await case(deployment, "show", "nonsense")).stderr

@@ -10,7 +10,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from clawback.audit import AuditFilter, AuditSearch, FoundRecord
+from clawback.audit import AuditFilter, AuditSearch, FoundRecord, find_cases
 from clawback.cli.arguments import parse_time_argument
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_error, print_status, print_table, print_text
@@ -29,7 +29,9 @@ def search(  # noqa: PLR0913 - the options of a command
     file: Annotated[
         Path | None, typer.Option("--file", help="Audit file; default that of this installation.")
     ] = None,
-    case: Annotated[str, typer.Option(help="Id of the case; finds its parts too.")] = "",
+    case: Annotated[
+        str, typer.Option(help="Id of the case, or four or more digits of its hash.")
+    ] = "",
     rule: Annotated[str, typer.Option(help="Name of the rule.")] = "",
     message: Annotated[str, typer.Option(help="Id of a message, report or submission.")] = "",
     actor: Annotated[str, typer.Option(help="Who decided, or `clawback`.")] = "",
@@ -45,6 +47,8 @@ def search(  # noqa: PLR0913 - the options of a command
 ) -> int:
     """Find records of the audit.
 
+    Exit code 1 if no record at all has the case, rule or message that you name.
+
     Reads the rotated files too, in memory that does not grow with them. It verifies nothing;
     `clawback audit verify` does.
     """
@@ -53,8 +57,9 @@ def search(  # noqa: PLR0913 - the options of a command
             f"--record: {record!r} is none of {', '.join(sorted(RecordKind))}", ExitCode.USAGE
         )
 
+    path = file or load_settings().audit_file
     wanted = AuditFilter(
-        case=case,
+        case=_find_case(path, case) if case else "",
         rule=rule,
         actor=actor,
         message=message,
@@ -65,18 +70,60 @@ def search(  # noqa: PLR0913 - the options of a command
         since=parse_time_argument(since, "--since") if since else None,
         until=parse_time_argument(until, "--until") if until else None,
     )
-    found = AuditSearch(file or load_settings().audit_file, wanted)
+    found = AuditSearch(path, wanted)
     shown = deque(found, maxlen=limit) if limit else found
     if as_json:
         _print_json(shown)
     else:
         _print_rows(shown)
 
+    if not found.admitted:
+        _require_known(path, wanted)
     if limit and found.admitted > limit:
         print_status(f"The newest {limit:,} of {found.admitted:,}; --limit 0 shows all.")
     if found.damaged:
         print_error(f"{found.damaged:,} lines cannot be read; `clawback audit verify` says more")
     return ExitCode.OK
+
+
+def _find_case(path: Path, text: str) -> str:
+    """Find the id of a case among the records, from as much of it as `case show` takes.
+
+    Raises:
+        Failure: no case or several cases fit.
+
+    """
+    from clawback.case_files.case_ids import (  # noqa: PLC0415 - it imports the client of Temporal
+        CaseIdError,
+        CaseName,
+        require_one,
+    )
+
+    try:
+        name = CaseName.parse(text)
+        return (
+            name.id
+            if name.is_whole
+            else require_one(name, find_cases(path, name.digits, name.rule))
+        )
+    except CaseIdError as error:
+        raise Failure(f"--case: {error}", ExitCode.NO) from None
+
+
+def _require_known(path: Path, wanted: AuditFilter) -> None:
+    """Check that some record has what was named, where a search found nothing.
+
+    Raises:
+        Failure: none has it.
+
+    """
+    for option, value, alone in (
+        ("--case", wanted.case, AuditFilter(case=wanted.case)),
+        ("--rule", wanted.rule, AuditFilter(rule=wanted.rule)),
+        ("--message", wanted.message, AuditFilter(message=wanted.message)),
+    ):
+        if value and next(iter(AuditSearch(path, alone)), None) is None:
+            raise Failure(f"{option}: no record in {path} has {value!r}", ExitCode.NO)
 
 
 def _print_json(found: Iterable[FoundRecord]) -> None:

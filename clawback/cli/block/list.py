@@ -17,6 +17,7 @@ from clawback.cli.output import (
     print_text,
     show_progress,
 )
+from clawback.cli.rule_names import require_loaded_rule
 from clawback.cli.temporal_access import call_temporal
 from clawback.cloudflare import BlockedSender
 from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
@@ -62,6 +63,8 @@ def list_blocks(
     with show_progress("Reading blocks"):
         blocks, policies = call_temporal(read)
 
+    if not blocks:
+        require_loaded_rule(rule)
     most = (0 if as_json else SHOWN) if limit is None else limit
     shown = blocks[:most] if most else blocks
     rows = [{**describe_block(block), "now": _state(block, policies)} for block in shown]

@@ -15,6 +15,7 @@ from clawback.cli.case.lookup import find_id
 from clawback.cli.case.selection import describe_selection
 from clawback.cli.exits import ExitCode, Failure, require_terminal
 from clawback.cli.output import print_json, print_status, print_text, show_progress
+from clawback.cli.rule_names import require_loaded_rule
 from clawback.cli.temporal_access import call_temporal
 from clawback.model.texts import plural
 from clawback.temporal.case_gateway import CaseGateway
@@ -62,6 +63,8 @@ def decide_many(chosen: Chosen, digest: str, decide: Decide, *, as_json: bool) -
 
     """
     selection = _read(chosen)
+    if not selection.cases:
+        require_loaded_rule(chosen.rule)
     if (problem := _find_problem(selection, chosen, digest)) is not None:
         not_held = (f"  {case} is {state}" for case, state in selection.not_held.items())
         raise Failure("\n".join((problem, *not_held)), ExitCode.NO)

@@ -33,6 +33,7 @@ from clawback.cli.output import (
     print_text,
     show_progress,
 )
+from clawback.cli.rule_names import require_loaded_rule
 from clawback.cli.temporal_access import call_temporal
 from clawback.garbage_collection import without_garbage_collection
 from clawback.temporal.case_entries import CaseLine
@@ -118,6 +119,8 @@ def list_cases(  # noqa: PLR0913 - the options of a command
         with show_progress("Reading cases"):
             found, undos = call_temporal(lambda client: _find(client, wanted, limit))
 
+        if not found:
+            require_loaded_rule(rule)
         if sort is not None:
             found = sorted(found, key=_ORDERS[sort].key, reverse=_ORDERS[sort].descending)
         _print_cases(found, as_json=as_json)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from clawback.case_files.case_file import CaseFile
     from clawback.rules import RuleSet
 
-CaseId = Annotated[str, typer.Argument(help="Case: case/<rule>/<hash>, or a prefix of the hash.")]
+CaseId = Annotated[
+    str, typer.Argument(help="Case: its id, <rule>/<hash>, or four or more digits of the hash.")
+]
 
 
 async def find_id(client: Client, text: str) -> str:

@@ -26,7 +26,7 @@ from clawback.cli.case.table import (
     build_filter,
     table_rows,
 )
-from clawback.cli.exits import ExitCode
+from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, build_table, print_error, print_json_text, print_text
 from clawback.cli.temporal_access import call_temporal
 from clawback.temporal.case_entries import CaseLine
@@ -63,6 +63,8 @@ def watch(  # noqa: PLR0913 - the options of a command
         return await Watcher(cases, one, 1, until_end=True).run(as_json=as_json)
 
     last = call_temporal(run)
+    if case_id and not last:
+        raise Failure(f"there is no case {case_id}; see `clawback case list`", ExitCode.NO)
     return ExitCode.OK if last and last[0].shown_state == CaseState.CLOSED else ExitCode.NO
 
 

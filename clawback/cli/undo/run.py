@@ -27,6 +27,7 @@ from clawback.cli.output import (
     print_text,
     show_progress,
 )
+from clawback.cli.rule_names import require_loaded_rule
 from clawback.cli.temporal_access import call_temporal
 from clawback.cli.undo.output import noun, print_plan, print_undone
 from clawback.garbage_collection import without_garbage_collection
@@ -108,7 +109,10 @@ def _report_hold(held: HeldUndo, *, as_json: bool) -> int:
 
 def _show_plan(request: UndoRequest) -> FoundUndo:
     with show_progress("Looking for what can be undone"):
-        found = _call(lambda undo: undo.find(request.scope, case=request.case, rule=request.rule))
+        found = _call(
+            lambda undo: undo.find(request.scope, case=request.case, rule=request.rule),
+            request.rule,
+        )
 
     if request.as_json and not request.dry_run and (found.candidates or found.unread):
         # The one JSON document is what was undone.
@@ -183,8 +187,9 @@ def _confirm() -> bool:
     return typer.confirm("Undo this?")
 
 
-def _call(call: Callable[[UndoGateway], Awaitable[T]]) -> T:
+def _call(call: Callable[[UndoGateway], Awaitable[T]], rule: str | None = None) -> T:
     try:
         return call_temporal(lambda client: call(UndoGateway(client)))
     except NothingKnown as error:
+        require_loaded_rule(rule)
         raise Failure(str(error), ExitCode.NO) from error
