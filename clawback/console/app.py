@@ -16,12 +16,17 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from temporalio.service import RPCError
 
+from clawback.console.error_answers import answer_error, is_for_htmx, is_for_program
 from clawback.console.errors import ConsoleError, Unavailable
 from clawback.console.framing import render_page
+from clawback.console.local_paths import INBOX, with_next
 from clawback.console.page_routes import Page
 from clawback.console.pages import PAGES
+from clawback.console.refusals import FreshSignInNeeded, Refusal, SignInNeeded
+from clawback.console.request_guard import RequestGuard
 from clawback.console.security_headers import SecurityHeaders
 from clawback.console.services import Services, services_of
+from clawback.console.site import Site
 from clawback.console.who import Gate
 from clawback.temporal.workflow_calls import NoWorkerAnswered, QueryFailed
 
@@ -45,8 +50,13 @@ def build_app(
     gate: Gate,
     pages: Sequence[Page] = PAGES,
     others: Sequence[BaseRoute] = (),
+    site: Site | None = None,
 ) -> Starlette:
-    """Build the application; `others` are routes that have gates of their own."""
+    """Build the application; `others` are routes that have gates of their own.
+
+    `site` is where people reach it: requests for any other host, and changes that come from the
+    pages of others, are refused.
+    """
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -64,7 +74,7 @@ def build_app(
     ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders), *_guard(site)],
         exception_handlers={
             ConsoleError: _show_error,
             HTTPException: _show_error,
@@ -75,6 +85,10 @@ def build_app(
     )
     app.state.services = services
     return app
+
+
+def _guard(site: Site | None) -> list[Middleware]:
+    return [] if site is None else [Middleware(RequestGuard, site)]
 
 
 def _route(page: Page, gate: Gate) -> Route:
@@ -103,10 +117,34 @@ async def _show_error(request: Request, error: Exception) -> Response:
 
     if not isinstance(error, ConsoleError):
         error = Unavailable("The workers or the Temporal server do not answer now.")
+    if is_for_htmx(request) or is_for_program(request):
+        return answer_error(request, error)
+    if isinstance(error, SignInNeeded | FreshSignInNeeded):
+        return _answer_sign_in(request, error)
+
+    heading = error.heading if isinstance(error, Refusal) else error.title
     remedy = ""
     if isinstance(error, Unavailable):
         remedy = "Lists still show the last known state. Nothing was decided by this request."
-    return _error_page(request, error.status, error.title, str(error), remedy)
+    response = _error_page(request, error.status, heading, str(error), remedy)
+    response.headers.update(error.headers)
+    return response
+
+
+def _answer_sign_in(request: Request, error: SignInNeeded | FreshSignInNeeded) -> Response:
+    """Say that what was sent is not lost: after signing in, the browser can send it again."""
+    fresh = {"fresh": "1"} if isinstance(error, FreshSignInNeeded) else {}
+    request.state.visitor = None
+    view = ErrorView(
+        title=error.heading,
+        detail=str(error),
+        remedy="Sign in in a new tab, then come back to this one and send the form again.",
+        request_id=secrets.token_hex(4),
+        retry=with_next("/sign-in", INBOX, **fresh),
+    )
+    response = render_page(request, "error", view, title=error.heading, status=error.status)
+    response.headers.update(error.headers)
+    return response
 
 
 async def _show_defect(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ bounds size and time of bodies. It keeps the body for whoever reads the form.
 """
 
 import asyncio
+from contextlib import AbstractContextManager, ExitStack
 from http import HTTPStatus
 from typing import Final
 
@@ -12,12 +13,14 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clawback.console.refusal_answers import answer_refusal
+from clawback.console.error_answers import answer_error
 from clawback.console.refusals import RequestRefused
 from clawback.console.site import Site
 
 MAX_BODY: Final = 64 * 1024
 BODY_SECONDS: Final = 10.0
+_STACK: Final = "held"
+_COOKIES: Final = "cookies"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -43,14 +46,17 @@ class RequestGuard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope.setdefault("state", {})
         try:
             taken = await self._take(scope, receive)
         except RequestRefused as refused:
-            await answer_refusal(Request(scope), refused)(scope, receive, send)
+            await answer_error(Request(scope), refused)(scope, receive, send)
         except ClientDisconnect:
             return
         else:
-            await self._app(scope, taken, send)
+            with ExitStack() as stack:
+                scope["state"][_STACK] = stack
+                await self._app(scope, taken, _add_cookies(scope, send))
 
     async def _take(self, scope: Scope, receive: Receive) -> Receive:
         headers = Headers(scope=scope)
@@ -74,6 +80,17 @@ class RequestGuard:
                 f"The console answers to {' and '.join(sorted(self._site.hosts))} only: open it "
                 "there, or set CLAWBACK_CONSOLE_URL to the URL that you use.",
             )
+
+
+def hold(request: Request, held: AbstractContextManager[None]) -> None:
+    """Hold something until the answer to a request is complete."""
+    stack: ExitStack = request.scope["state"][_STACK]
+    stack.enter_context(held)
+
+
+def add_cookie(request: Request, header: str) -> None:
+    """Send a cookie with the answer to a request; `header` is the value of `Set-Cookie`."""
+    request.scope["state"].setdefault(_COOKIES, []).append(header)
 
 
 def check_origin(headers: Headers, site: Site) -> None:
@@ -130,6 +147,19 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return await receive()
 
     return receive_again
+
+
+def _add_cookies(scope: Scope, send: Send) -> Send:
+    async def send_with_cookies(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            cookies = [
+                (b"set-cookie", header.encode("latin-1"))
+                for header in scope["state"].get(_COOKIES, ())
+            ]
+            message = {**message, "headers": [*message.get("headers", ()), *cookies]}
+        await send(message)
+
+    return send_with_cookies
 
 
 def _too_large() -> RequestRefused:

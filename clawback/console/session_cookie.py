@@ -21,8 +21,6 @@ LONGEST: Final = timedelta(hours=8)
 LONGEST_LOCAL: Final = timedelta(hours=1)
 """Browsers send a cookie of this machine to every port of it, so it is not good for long."""
 RENEWED_AFTER: Final = timedelta(minutes=1)
-FRESH_FOR: Final = timedelta(minutes=15)
-"""How long a sign-in is good for what needs a recent one."""
 SKEW: Final = timedelta(minutes=1)
 """How far the clock of another replica may be ahead."""
 _CSRF_BYTES: Final = 24

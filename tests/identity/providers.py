@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -53,11 +54,17 @@ async def mock_provider() -> tuple[subprocess.Popen[bytes], str]:
     return process, url
 
 
+@cache
+def _first_key() -> RSAKey:
+    """Generate the key that every provider begins with: making one takes a second."""
+    return RSAKey.generate_key(2048, parameters={"kid": "one"})
+
+
 class LocalProvider:
     """A provider whose every answer a test decides."""
 
     def __init__(self) -> None:
-        self.keys = [RSAKey.generate_key(2048, parameters={"kid": "one"})]
+        self.keys = [_first_key()]
         self.requests: list[str] = []
         self.forms: list[dict[str, str]] = []
         self.answers: list[tuple[int, Mapping[str, Any]]] = []

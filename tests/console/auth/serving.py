@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
@@ -19,12 +19,11 @@ class Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve(build: Callable[[str], ASGIApp]) -> AsyncIterator[str]:
-    """Serve what `build` makes for an address until the block is left; yield the URL."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    address = f"127.0.0.1:{listening.getsockname()[1]}"
+async def serve(app: ASGIApp, address: str) -> AsyncIterator[str]:
+    """Serve an application at an address of this machine until the block is left."""
+    host, _, port = address.rpartition(":")
     config = uvicorn.Config(
-        build(address),
+        app,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -32,7 +31,7 @@ async def serve(build: Callable[[str], ASGIApp]) -> AsyncIterator[str]:
         timeout_graceful_shutdown=1,
     )
     server = Server(config)
-    serving = asyncio.create_task(server.serve([listening]))
+    serving = asyncio.create_task(server.serve([socket.create_server((host, int(port)))]))
     try:
         yield f"http://{address}"
     finally:

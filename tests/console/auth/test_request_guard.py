@@ -14,6 +14,7 @@ from starlette.routing import Route
 from clawback.console.request_guard import MAX_BODY, RequestGuard
 from clawback.console.site import Site, read_site
 from clawback.identity.errors import IdentityError
+from clawback.local import free_port
 from clawback.settings import Settings
 from tests.console.auth.serving import serve
 
@@ -40,11 +41,10 @@ async def url() -> AsyncIterator[str]:
         Route("/healthz", healthy, methods=["GET", "POST"]),
     ]
 
-    def build(address: str) -> RequestGuard:
-        site = read_site(Settings(), address)
-        return RequestGuard(Starlette(routes=routes), site, body_seconds=SLOW)
-
-    async with serve(build) as found:
+    address = f"127.0.0.1:{free_port()}"
+    site = read_site(Settings(), address)
+    app = RequestGuard(Starlette(routes=routes), site, body_seconds=SLOW)
+    async with serve(app, address) as found:
         yield found
 
 

@@ -1,0 +1,128 @@
+"""Builds the front door of the console from the settings: site, gate, and the pages of signing in.
+
+It is the composition root of everything that decides who somebody is.
+"""
+
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from clawback.console.authenticator import Authenticator, LocalUser
+from clawback.console.gate import SessionGate
+from clawback.console.page_limits import PageLimits
+from clawback.console.page_routes import Page
+from clawback.console.revocations import Revocations
+from clawback.console.sealing import console_secrets
+from clawback.console.session_cookie import SessionCookie
+from clawback.console.sign_in import SIGN_IN, START, SignInPages
+from clawback.console.sign_in_views import SignInViews, Way
+from clawback.console.site import Site, read_site
+from clawback.console.started_sign_in import StartedCookies
+from clawback.identity.access import AccessVerifier
+from clawback.identity.configuration import access_verifier, client_settings
+from clawback.identity.discovery import ProviderConnection
+from clawback.identity.exchange import open_http
+from clawback.identity.links import OneTimeLinks
+from clawback.identity.peers import find_user
+from clawback.settings import Settings
+from clawback.temporal.key_ring import KeyRing
+
+Clock = Callable[[], datetime]
+LINK_PATH = "/auth/local"
+
+
+@dataclass(frozen=True)
+class FrontDoor:
+    """What the application needs to know who comes. `pages` go before all others."""
+
+    site: Site
+    gate: SessionGate
+    pages: Sequence[Page]
+    links: OneTimeLinks | None = None
+
+    def create_link(self) -> str | None:
+        """Make a link that signs the user of this machine in, once; None with a provider."""
+        if self.links is None:
+            return None
+        host = min(self.site.hosts, key=lambda host: not host.startswith("127."))
+        return sign_in_link(self.links, host)
+
+
+def sign_in_link(links: OneTimeLinks, host: str) -> str:
+    """Return the URL of a new link."""
+    return f"http://{host}{LINK_PATH}?link={links.create()}"
+
+
+def console_links(keys: Sequence[bytes]) -> OneTimeLinks:
+    """Return the links of the console under the secrets of a key ring."""
+    return OneTimeLinks(keys, "console")
+
+
+@asynccontextmanager
+async def open_front_door(  # noqa: PLR0913 - what a console has
+    settings: Settings,
+    keys: KeyRing | None,
+    revocations: Revocations,
+    *,
+    address: str | None = None,
+    now: Clock = lambda: datetime.now(UTC),
+    local: LocalUser | None = None,
+) -> AsyncIterator[FrontDoor]:
+    """Open the front door until the block is left; `address` is where the console listens.
+
+    Raises:
+        IdentityError: a setting is missing, or other machines could reach a console that cannot
+            tell people apart.
+
+    """
+    site, secrets = read_site(settings, address), console_secrets(keys)
+    async with AsyncExitStack() as stack:
+        provider = await _connect(settings, stack)
+        access = await _verify_access(settings, stack)
+        if settings.has_identity_provider:
+            local = None
+        else:
+            local = local or LocalUser(os.geteuid(), find_user)
+
+        cookie = SessionCookie(secrets, is_secure=site.is_secure)
+        authenticator = Authenticator(
+            cookie,
+            revocations,
+            now,
+            issuer=settings.identity_issuer,
+            access=access,
+            local=local,
+        )
+        way = Way.LOCAL if local else Way.OIDC if provider else Way.ACCESS
+        views = SignInViews(way, settings.identity_roles_claim, settings.identity_issuer or "")
+        start = START if provider else SIGN_IN
+        gate = SessionGate(authenticator, cookie, PageLimits(site), views, now, start=start)
+        pages = SignInPages(
+            site=site,
+            views=views,
+            cookie=cookie,
+            started=StartedCookies(secrets, is_secure=site.is_secure),
+            authenticator=authenticator,
+            revocations=revocations,
+            now=now,
+            provider=provider,
+            local=local,
+            links=console_links(secrets) if local else None,
+        )
+        yield FrontDoor(site, gate, pages.pages, pages.links)
+
+
+async def _connect(settings: Settings, stack: AsyncExitStack) -> ProviderConnection | None:
+    if settings.identity_issuer is None:
+        return None
+    connection = ProviderConnection(client_settings(settings))
+    stack.push_async_callback(connection.close)
+    return connection
+
+
+async def _verify_access(settings: Settings, stack: AsyncExitStack) -> AccessVerifier | None:
+    if settings.identity_access_team is None:
+        return None
+    return access_verifier(await stack.enter_async_context(open_http()), settings)
