@@ -31,11 +31,13 @@ with workflow.unsafe.imports_passed_through():
         NotificationStep,
         Placement,
         Proposal,
+        ProposalChange,
         SearchStep,
         WaitStep,
     )
     from clawback.cases.case_orders import carry_out_order, order_problem
     from clawback.cases.hold_cause import HoldCause
+    from clawback.cases.proposal_log import PastProposal
     from clawback.model.identity import Actor
     from clawback.model.orders import Answer, SignedOrder, Verb
     from clawback.model.texts import bounded
@@ -210,6 +212,8 @@ class CaseWorkflow:
             else:
                 self._takeover.note(match)
                 self._case.add_match(match, workflow.now())
+        # Somebody may ask before the main loop comes back to it.
+        self._case.propose(workflow.now())
         self._has_news = True
         self._start_forwarding()
 
@@ -282,6 +286,16 @@ class CaseWorkflow:
     def proposal(self) -> Proposal:
         """What the case would do if it were approved now."""
         return self._case.proposal()
+
+    @workflow.query(name=names.PROPOSAL_CHANGE)
+    def proposal_change(self, digest: str) -> ProposalChange:
+        """How what the case would do differs from what it would have done under a digest."""
+        return self._case.proposal_change(digest)
+
+    @workflow.query(name=names.PAST_PROPOSALS)
+    def past_proposals(self) -> list[PastProposal]:
+        """What the case proposed lately while it was held."""
+        return list(self._case.past_proposals)
 
     @workflow.query(name=names.KNOWN)
     def known(self, keys: list[str]) -> KnownMatches:

@@ -7,6 +7,7 @@ from clawback.cases.approvals import NotHeld
 from clawback.cases.case import Case
 from clawback.cases.placement import MatchSize
 from clawback.cases.plan import CasePlan, Limit, Match, group_hash
+from clawback.cases.proposal import Proposal, ProposalChange
 from clawback.cases.state import (
     ActionStep,
     ActionSummary,
@@ -23,7 +24,6 @@ from clawback.cases.state import (
     NotificationContext,
     NotificationStep,
     Placement,
-    Proposal,
     SearchStep,
     Step,
     StepPurpose,
@@ -63,6 +63,7 @@ __all__ = [
     "NotificationStep",
     "Placement",
     "Proposal",
+    "ProposalChange",
     "SearchStep",
     "Step",
     "StepPurpose",

@@ -3,9 +3,6 @@
 An approval is bound to exactly what was shown.
 """
 
-import hashlib
-import json
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,14 +10,12 @@ from clawback.actions import BudgetKind
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.plan import CasePlan
 from clawback.cases.recorder import CaseRecorder
-from clawback.cases.state import ActionStep, CaseSnapshot, CaseState, Decision, Proposal
+from clawback.cases.state import ActionStep, CaseSnapshot, CaseState, Decision
 from clawback.cases.timing import CaseTiming
 from clawback.model.audit_record import RecordKind
 from clawback.model.identity import Identity
 from clawback.model.mode import Mode
 from clawback.model.texts import bounded
-
-_MOST_NAMED = 5
 
 
 class NotHeld(ValueError):
@@ -204,50 +199,3 @@ class Approval:
     def has_approved(self, identity: Identity) -> bool:
         """Whether a person has approved, on whoever's behalf."""
         return any(one.actor.identity.person == identity.person for one in self.approvals)
-
-
-def make_proposal(plan: CasePlan, steps: Sequence[ActionStep]) -> Proposal:
-    """Describe what would happen if the steps were approved.
-
-    The digest is `<messages>-<hash>`: equal exactly if rule version, actions and subjects are.
-    """
-    messages = tuple(dict.fromkeys(target.id for step in steps for target in step.targets))
-    content = [
-        plan.version,
-        [[step.action.model_dump(mode="json"), sorted(step.subjects)] for step in steps],
-    ]
-    canonical = json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")
-
-    return Proposal(
-        rule_version=plan.version,
-        actions=tuple(map(_describe, steps)),
-        messages=messages,
-        needs=max((step.action.approvers for step in steps), default=1),
-        digest=f"{len(messages)}-{hashlib.sha256(canonical).hexdigest()[:12]}",
-    )
-
-
-def _describe(step: ActionStep) -> str:
-    elsewhere = "; ".join(step.action.describe_elsewhere(step.targets))
-    return step.action.describe_in_full() + (f" ({elsewhere})" if elsewhere else "")
-
-
-def describe_change(current: Proposal, digest: str) -> str | None:
-    """Describe how a proposal differs from the one of a digest; None if it is the same."""
-    if digest == current.digest:
-        return None
-    if not digest:
-        return f"name what you approve: its digest is {current.digest}"
-
-    count, _, _ = digest.partition("-")
-    more = len(current.messages) - int(count) if count.isdecimal() else 0
-    if more > 0:
-        newest = ", ".join(current.messages[-more:][:_MOST_NAMED])
-        change = f"{more} more messages ({newest}{', …' if more > _MOST_NAMED else ''})"
-    else:
-        change = "other actions or messages than were shown"
-
-    return (
-        f"the case has changed since it was shown: {change}; "
-        f"it would now {'; '.join(current.actions)}. Its digest is now {current.digest}"
-    )

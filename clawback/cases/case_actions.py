@@ -18,7 +18,7 @@ from clawback.cases.state import (
     SearchStep,
     StepPurpose,
 )
-from clawback.model.messages import MAX_MESSAGES_PER_REQUEST
+from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Target
 from clawback.model.mode import Mode
 
 
@@ -98,6 +98,13 @@ class CaseActions:
             # Once for the case; a reclassification takes its first message.
             elif not known and not self.is_in_progress(index):
                 yield ActionStep(index=index, action=action, targets=tuple(targets)[:1])
+
+    def messages_of(self, index: int) -> tuple[Target, ...]:
+        """The messages that an action may name, always in the same order: new ones come last."""
+        action = self._plan.actions[index]
+        if action.needs_search:
+            return self.messages.search_results.get(index, ())
+        return tuple(self.messages.targets.values())
 
     def precheck(self, step: ActionStep) -> dict[str, str]:
         """The outcomes of a step that are known without asking the API, by subject."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from clawback.cases.approvals import Approval, describe_change, make_proposal
+from clawback.cases.approvals import Approval
 from clawback.cases.campaign import campaign_state
 from clawback.cases.campaign_parts import CampaignParts
 from clawback.cases.case_actions import CaseActions
@@ -12,8 +12,21 @@ from clawback.cases.case_notes import CaseNotes
 from clawback.cases.case_notifications import CaseNotifications
 from clawback.cases.notes import AssignTo
 from clawback.cases.plan import CasePlan
+from clawback.cases.proposal import (
+    Proposal,
+    ProposalChange,
+    compare_proposals,
+    describe_change,
+    make_proposal,
+)
+from clawback.cases.proposal_log import PastProposal, ProposalLog, decode_positions
 from clawback.cases.recorder import CaseRecorder
-from clawback.cases.state import Campaign, CaseSnapshot, CaseState, Proposal
+from clawback.cases.state import (
+    ActionStep,
+    Campaign,
+    CaseSnapshot,
+    CaseState,
+)
 from clawback.cases.timing import CaseTiming
 from clawback.cases.while_held import WhileHeld
 from clawback.model.audit_record import AuditRecord, RecordKind
@@ -37,6 +50,7 @@ class CaseBase:
         self.orders = OrderLog(snapshot.orders)
         self.answers = AnswerLog(snapshot.answers)
         self.notes = CaseNotes(snapshot)
+        self._proposals = ProposalLog(snapshot.proposals)
         self.state = snapshot.state
         self.messages = CaseMessages(plan, snapshot)
         self.actions = CaseActions(plan, self.messages, snapshot, part)
@@ -67,14 +81,36 @@ class CaseBase:
             **self.notifications.saved(),
             **self.parts.saved(),
             **self.notes.saved(),
+            proposals=self._proposals.proposals,
             orders=self.orders.counted,
             answers=self.answers.answers,
         )
 
     def proposal(self) -> Proposal:
         """What would happen if the case were approved now."""
-        pending = self.actions.pending()
-        return make_proposal(self.plan, list(self.actions.without_known(pending)))
+        return make_proposal(self.plan, self._proposed_steps())
+
+    def propose(self, now: datetime) -> Proposal | None:
+        """What a held case would do, which it remembers: people may see it. None if not held."""
+        if self.state is not CaseState.HELD:
+            return None
+        steps = self._proposed_steps()
+        proposal = make_proposal(self.plan, steps)
+        self._proposals.add(proposal.digest, dict(map(self._positions, steps)), now)
+        return proposal
+
+    @property
+    def past_proposals(self) -> tuple[PastProposal, ...]:
+        """What it proposed lately while it was held."""
+        return self._proposals.proposals
+
+    def proposal_change(self, digest: str) -> ProposalChange:
+        """How what it proposes differs from what it proposed under a digest."""
+        current, past = self.proposal(), self._proposals.find(digest)
+        if past is None:
+            return compare_proposals(current, digest, None)
+        steps = [self._step_at(index, text) for index, text in past.steps]
+        return compare_proposals(current, digest, make_proposal(self.plan, steps), past.at)
 
     def decision_problem(self) -> str | None:
         """Why nobody can decide now; None if the case waits for a decision."""
@@ -86,13 +122,27 @@ class CaseBase:
             return problem
         if self._approval.has_approved(identity):
             return f"{identity.label} has approved this already: another person must approve it too"
-        return describe_change(self.proposal(), digest)
+        return describe_change(self.proposal_change(digest))
 
     def denial_problem(self, digest: str) -> str | None:
         """Why nobody can deny what they were shown, or without a digest, whatever it is."""
         if (problem := self.decision_problem()) is not None or not digest:
             return problem
-        return describe_change(self.proposal(), digest)
+        return describe_change(self.proposal_change(digest))
+
+    def _proposed_steps(self) -> list[ActionStep]:
+        return list(self.actions.without_known(self.actions.pending()))
+
+    def _positions(self, step: ActionStep) -> tuple[int, list[int]]:
+        named = {target.id for target in step.targets}
+        messages = enumerate(self.actions.messages_of(step.index))
+        return step.index, [number for number, one in messages if one.id in named]
+
+    def _step_at(self, index: int, positions: str) -> ActionStep:
+        """Build a step of an earlier proposal again."""
+        messages = self.actions.messages_of(index)
+        targets = tuple(messages[number] for number in decode_positions(positions))
+        return ActionStep(index=index, action=self.plan.actions[index], targets=targets)
 
     def comment_problem(self, text: str) -> str | None:
         """Why the case does not take a comment; None if it does."""

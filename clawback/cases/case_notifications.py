@@ -13,6 +13,7 @@ from typing import Any
 from clawback.actions import Action, NotificationAction, Occasion
 from clawback.actions.outcomes import TOOK_EFFECT, is_failed
 from clawback.cases.plan import CasePlan, Match
+from clawback.cases.proposal import Proposal
 from clawback.cases.state import (
     ActionStep,
     ActionSummary,
@@ -21,7 +22,6 @@ from clawback.cases.state import (
     Delivery,
     NotificationContext,
     NotificationStep,
-    Proposal,
     Step,
     WaitStep,
 )

@@ -14,6 +14,7 @@ from clawback.cases.hold_cause import HoldCause
 from clawback.cases.notes import Assignment, Comment
 from clawback.cases.part_index import SavedIndex
 from clawback.cases.plan import GIVE_BACK_NAME, MOVE_WHILE_HELD, CasePlan, Match
+from clawback.cases.proposal_log import PastProposal
 from clawback.cases.timeline import TimelineEntry
 from clawback.cases.timing import CaseTiming
 from clawback.model.audit_record import AuditRecord
@@ -210,6 +211,8 @@ class CaseSnapshot(Payload):
     `parts` are the states of all parts that the first one knows of, `index` says which part has
     which matches, `campaign` is what the guard counts all of them under.
 
+    `proposals` are the last ones that it made while it was held (see `ProposalLog`).
+
     `comments` and `assignment` are what people wrote about it and who works on it. `orders` are the
     orders of people that were counted lately, `answers` what was answered to the last ones (see
     `OrderLog` and `AnswerLog`).
@@ -254,6 +257,7 @@ class CaseSnapshot(Payload):
     is_full: bool = False
     parts: dict[int, CaseState] = Field(default_factory=dict)
     index: SavedIndex = SavedIndex()
+    proposals: tuple[PastProposal, ...] = ()
     comments: tuple[Comment, ...] = ()
     assignment: Assignment | None = None
     orders: dict[str, UtcDatetime] = Field(default_factory=dict)
@@ -283,19 +287,6 @@ class CaseSnapshot(Payload):
         for message, outcome in outcomes.items():
             if outcome in TOOK_EFFECT and (target := self.target(message)) is not None:
                 yield target
-
-
-class Proposal(Payload):
-    """What a held case would do if it were approved now.
-
-    `needs` is how many people must approve; `digest` identifies exactly this proposal.
-    """
-
-    rule_version: str
-    actions: tuple[str, ...]
-    messages: tuple[str, ...]
-    needs: int
-    digest: str
 
 
 class WaitStep(Payload):

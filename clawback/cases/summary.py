@@ -10,7 +10,8 @@ from typing import Any
 from clawback.actions.outcomes import TOOK_EFFECT
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.plan import MOVE_WHILE_HELD, CasePlan, Match
-from clawback.cases.state import ActionSummary, CaseSnapshot, CaseStart, CaseState, Proposal
+from clawback.cases.proposal import Proposal
+from clawback.cases.state import ActionSummary, CaseSnapshot, CaseStart, CaseState
 from clawback.cases.timing import CaseTiming
 from clawback.cases.undo_plan import UndoBasis
 from clawback.model.identity import Actor

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from clawback.cases import Proposal
-from clawback.cases.approvals import describe_change
 from clawback.cases.campaign import merge_proposals
 from clawback.cases.notes import LONGEST_COMMENT, AssignTo, clean_comment, clean_name
+from clawback.cases.proposal import describe_change
 from clawback.model.identity import Actor
 from clawback.model.orders import Answer, Verb, hash_order
 from clawback.temporal import names
@@ -164,11 +164,29 @@ class CaseGateway(CaseReader):
     async def _decide_as_shown(self, case_id: str, decision: "_Decision", digest: str) -> str:
         """Decide all held parts of a case, whose proposals together have a digest."""
         proposals = await self.proposals(case_id)
-        digests = _digests_of(proposals, digest)
+        digests = await self._digests_of(case_id, proposals, digest)
         decided = await call_each(
             lambda part: self._decide(decision, part, digests[part]), list(digests)
         )
         return _state_of(decided, proposals.errors)
+
+    async def _digests_of(
+        self, case_id: str, proposals: Answers[Proposal], digest: str
+    ) -> dict[str, str]:
+        """Return the digest of each part of what was shown under one digest.
+
+        Raises:
+            UpdateRefused: the parts together have changed since; one part alone says so itself.
+
+        """
+        digests = {part: one.digest for part, one in proposals.given.items()}
+        if len(digests) == 1:
+            return dict.fromkeys(digests, digest)
+
+        if merge_proposals(list(proposals.given.values())).digest != digest:
+            change = describe_change(await self.proposal_change(case_id, digest))
+            raise UpdateRefused(change or "the case has changed since it was shown")
+        return digests
 
     async def _note(
         self, verb: Verb, case_id: str, actor: Actor, content: str, key: str | None
@@ -215,23 +233,6 @@ class CaseGateway(CaseReader):
         return await update_workflow(
             handle, _UPDATES[decision.verb], [signed], str, update_id=update_id
         )
-
-
-def _digests_of(proposals: Answers[Proposal], digest: str) -> dict[str, str]:
-    """Return the digest of each part of what was shown under one digest.
-
-    Raises:
-        UpdateRefused: the parts together have changed since; one part alone says so itself.
-
-    """
-    digests = {part: one.digest for part, one in proposals.given.items()}
-    if len(digests) == 1:
-        return dict.fromkeys(digests, digest)
-
-    current = merge_proposals(list(proposals.given.values()))
-    if (change := describe_change(current, digest)) is not None:
-        raise UpdateRefused(change)
-    return digests
 
 
 def _state_of(decided: Answers[str], unread: Mapping[str, Exception] | None = None) -> str:

@@ -14,8 +14,16 @@ from clawback.cases import (
     KnownMatches,
     Match,
     Proposal,
+    ProposalChange,
 )
-from clawback.cases.campaign import campaign_state, merge_parts, merge_proposals
+from clawback.cases.campaign import (
+    campaign_state,
+    find_shown,
+    merge_changes,
+    merge_parts,
+    merge_proposals,
+)
+from clawback.cases.proposal_log import PastProposal
 from clawback.cases.summary import CaseSummary
 from clawback.model.size import split_by_size
 from clawback.temporal import names
@@ -196,6 +204,33 @@ class CaseReader(CaseSender):
         It covers the parts that answer; raises what `proposals` raises.
         """
         return merge_proposals(list((await self.proposals(case_id)).given.values()))
+
+    async def proposal_change(self, case_id: str, digest: str) -> ProposalChange:
+        """Read how what an open case would do differs from what was shown under a digest.
+
+        It covers the held parts that answer; raises what `proposals` raises.
+        """
+        held = await self._held_parts(case_id)
+        if len(held) == 1:
+            return await self._query(held[0], names.PROPOSAL_CHANGE, ProposalChange, [digest])
+
+        past = await call_each(
+            lambda part: self._query(part, names.PAST_PROPOSALS, list[PastProposal]), held
+        )
+        past.require_any()
+        found = find_shown(past.given, digest)
+        at, shown = found or (None, {})
+        changes = await call_each(
+            lambda part: self._query(
+                part, names.PROPOSAL_CHANGE, ProposalChange, [shown.get(part, "")]
+            ),
+            list(past.given),
+        )
+        changes.require_any()
+        if at is None:
+            current = merge_proposals([one.current for one in changes.given.values()])
+            return ProposalChange(since=digest, current=current)
+        return merge_changes(digest, at, changes.given)
 
     async def _status(self, workflow_id: str) -> CaseStart:
         return await self._query(workflow_id, names.STATUS, CaseStart)

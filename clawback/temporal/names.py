@@ -103,6 +103,8 @@ STATUS: Final = "status"
 SNAPSHOT: Final = "snapshot"
 KNOWN: Final = "known"
 PROPOSAL: Final = "proposal"
+PROPOSAL_CHANGE: Final = "proposal_change"
+PAST_PROPOSALS: Final = "past_proposals"
 ANSWER: Final = "answer"
 WINDOWS: Final = "windows"
 

@@ -263,7 +263,8 @@ def test_an_approval_is_bound_to_what_was_shown() -> None:
     case = opened(mode=Mode.APPROVE)
     case.add_match(match(1), NOW)
     case.next(NOW)
-    shown = case.proposal()
+    shown = case.propose(NOW)
+    assert shown is not None
     assert (
         shown.messages,
         shown.needs,
@@ -274,7 +275,7 @@ def test_an_approval_is_bound_to_what_was_shown() -> None:
         None,
     )
     case.add_match(match(2), NOW)
-    assert "1 more messages (m2)" in (
+    assert "1 message more (m2)" in (
         case.approval_problem(person("ana").identity, shown.digest) or ""
     )
     assert "name what you approve" in (case.approval_problem(person("ana").identity, "") or "")

@@ -115,11 +115,13 @@ async def test_an_approval_of_a_case_that_has_grown_is_refused(
         newest = lines[2]["message"]["id"]
         with pytest.raises(
             UpdateRefused,
-            match=rf"has changed since it was shown: 1 more messages \({newest}\)"
+            match=rf"has changed since it was shown: 1 message more \({newest}\)"
             rf".*Its digest is now {now}",
         ):
             await deployment.cases.approve(plan().case_id, person("ana"), shown)
         assert deployment.ledger == []
+        change = await deployment.cases.proposal_change(plan().case_id, shown)
+        assert (change.added, change.removed, change.current.digest) == ((newest,), (), now)
         await deployment.cases.approve(plan().case_id, person("ana"), now, "all three are phishing")
         await deployment.settled(plan().case_id)
         assert len(deployment.ledger) == 3

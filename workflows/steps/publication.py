@@ -110,7 +110,7 @@ class CasePublication:
         return at is not None and workflow.now() - at < CHANGES_OVERLAP / 2
 
     def _summarize(self, case: Case) -> StoredSummary:
-        proposal = case.proposal() if case.state is CaseState.HELD else None
+        proposal = case.propose(workflow.now())
         summary = summarize(self._start.plan, self._start.timing, case.snapshot(), proposal)
         return summary.without_undo() if self._is_over_limit else summary
 
