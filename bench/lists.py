@@ -18,6 +18,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair
 from bench.report import environment_info, wide_console, write_json
 from bench.stage import FOREIGN, Server, eventually, temporal
 from clawback.actions import BlockSender, Move
+from clawback.case_files.case_ids import find_case_id
 from clawback.cases import CasePlan, CaseSnapshot, CaseStart, CaseState, CaseTiming, Match
 from clawback.cases.state import AppliedAction
 from clawback.cases.summary import summarize
@@ -29,6 +30,7 @@ from clawback.local import environment_with
 from clawback.model.identity import Actor
 from clawback.model.messages import Destination, Target
 from clawback.model.mode import Mode
+from clawback.reports.report_reader import read_report
 from clawback.temporal import names
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_index import CaseFilter, case_attributes
@@ -147,6 +149,14 @@ def readings(
 
         return plan
 
+    async def found_by_digits() -> Sized:
+        return [await find_case_id(cases.client, plan_of(count // 2).case_id[-16:-4])]
+
+    async def reported() -> Sized:
+        audit = Path("no-audit.jsonl")
+        report = await read_report(cases.client, audit, hour, datetime.now(UTC))
+        return range(int(report.number("cases_opened").value or 0))
+
     everything = UndoScope(actor=BENCH, since=hour)
     return {
         "list, 50 cases": listed(),
@@ -156,6 +166,8 @@ def readings(
         "list --sender": listed(sender=one.sender),
         "list --mailbox": listed(mailbox=one.mailbox),
         "list --message": listed(message=one.message_id),
+        "case by 12 digits": found_by_digits,
+        "report --since 1h": reported,
         "undo case": planned(UndoScope(actor=BENCH), case=plan_of(count // 2).case_id),
         "undo message": planned(UndoScope(actor=BENCH, messages=(one.id,))),
         "undo rule": planned(UndoScope(actor=BENCH), rule="rule_1"),

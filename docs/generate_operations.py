@@ -14,6 +14,7 @@ from clawback.cli import exits
 from clawback.cli.program import COMMANDS, load
 from clawback.local.temporal_program import TESTED
 from clawback.model.durations import format_duration
+from clawback.reports.numbers import DEFINITIONS
 from clawback.settings import Settings, variable
 from clawback.simulator.faults import FAULT_TYPES
 from clawback.telemetry import metrics
@@ -97,7 +98,14 @@ def _faults() -> Iterator[str]:
         yield table_row(f"`{fault.name}`", table_cell(fault.description), table_cell(parameter))
 
 
+def _report_numbers() -> Iterator[str]:
+    yield from table_head("Name", "Unit", "Formula")
+    for name, one in DEFINITIONS.items():
+        yield table_row(f"`{name}`", one.unit, table_cell(one.formula))
+
+
 TABLES: Tables = {
+    "report numbers": _report_numbers,
     "faults": _faults,
     "commands": _commands,
     "settings": _settings,

@@ -57,8 +57,10 @@ class CaseRecorder:
         """Make a record of each outcome of a step, by subject; `detail` says why it failed."""
         targets = {target.id: target for target in step.targets}
         for subject, outcome in outcomes.items():
-            has_effect = outcome in TOOK_EFFECT
-            change = step.action.audit_change(targets.get(subject)) if has_effect else {}
+            has_effect, target = outcome in TOOK_EFFECT, targets.get(subject)
+            change: dict[str, Any] = step.action.audit_change(target) if has_effect else {}
+            if has_effect and target is not None:
+                change = {**change, "arrived_at": target.at}
             fields = {"action": step.name, "target": subject, "outcome": outcome}
             self.note(RecordKind.ACTED, now, detail=detail, **fields, **change)
 

@@ -59,6 +59,9 @@ COMMANDS = {
     "codec": LazyCommand(
         "clawback.cli.codec:codec", "Serve the Temporal UI with decrypted payloads until Ctrl-C."
     ),
+    "report": LazyCommand(
+        "clawback.cli.report:report", "Report what clawback did in a period, with formulas."
+    ),
     "doctor": LazyCommand(
         "clawback.cli.doctor:doctor", "Check the health of this installation and print remedies."
     ),

@@ -65,8 +65,9 @@ class AuditRecord(Payload):
     """One line of the audit.
 
     `id` is stable, so that readers can drop repeats. `event` is the key of the event, `target` the
-    investigate id, pattern or channel, `outcome` a value of `clawback.actions.outcomes` or of
-    `Removal`. `before` and `after` say what changed, as far as known: a folder, a verdict.
+    investigate id, pattern or channel, `arrived_at` when that message was scanned, `outcome` a
+    value of `clawback.actions.outcomes` or of `Removal`. `before` and `after` say what changed, as
+    far as known: a folder, a verdict.
 
     `actor` is `clawback` or the person who acted, `verified` whether an identity provider vouches
     for that, `host` the machine of a command. `on_behalf_of` is what the person typed.
@@ -82,6 +83,7 @@ class AuditRecord(Payload):
     event: str | None = None
     action: str | None = None
     target: str | None = None
+    arrived_at: UtcDatetime | None = None
     outcome: str | None = None
     before: str | None = None
     after: str | None = None

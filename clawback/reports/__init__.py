@@ -1,0 +1,1 @@
+"""What clawback did in a period, as numbers with their formulas: for people, pages and programs."""
