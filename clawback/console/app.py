@@ -63,6 +63,7 @@ def build_app(
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(services.read_model.running())
             await stack.enter_async_context(services.containment.running())
+            await stack.enter_async_context(services.stops.running())
             yield
             services.closing.set()
 

@@ -17,6 +17,8 @@ from clawback.temporal.workflow_calls import QueryFailed
 
 REFRESH: Final = timedelta(seconds=2)
 TOO_OLD: Final = timedelta(seconds=15)
+_PATIENCE: Final = 3.0
+"""Seconds; without workers nobody can say who stopped containment."""
 STOP_TOPIC: Final = "stop"
 
 
@@ -52,16 +54,21 @@ class ContainmentState:
                 return
             # Before the first worker there is no guard, and nothing that could act.
             stopped = view is not None and view.is_stopped
-            if stopped != self._is_stopped:
-                self.stop = await self._read_stop() if stopped else None
+            was_stopped, self._is_stopped, self.read_at = self._is_stopped, stopped, self.now()
+            was_known = self.stop is not None
+            if not stopped:
+                self.stop = None
+            elif not (was_stopped and was_known):
+                self.stop = await self._read_stop()
+            if stopped != was_stopped or was_known != (self.stop is not None):
                 self.changes.announce(STOP_TOPIC)
-            self._is_stopped, self.read_at = stopped, self.now()
 
     async def _read_stop(self) -> Stop | None:
         """Read who stopped containment; the workers may be down, and then nobody can say."""
         try:
-            snapshot = await self.guard.status()
-        except (RPCError, QueryFailed):
+            async with asyncio.timeout(_PATIENCE):
+                snapshot = await self.guard.status()
+        except (RPCError, QueryFailed, TimeoutError):
             return None
         return None if snapshot is None else snapshot.stopped
 

@@ -58,6 +58,7 @@ def build_layout(request: Request, title: str, **frame: Any) -> Layout:
             "role": visitor.role or "no role",
             "navigation": _navigation(services, request.url.path),
             "stop": _stop_banner(services, visitor, preferences),
+            "may_stop": visitor.may(Role.ANALYST),
         }
     return Layout(**{**fields, **frame})
 

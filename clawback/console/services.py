@@ -13,6 +13,7 @@ from clawback.console.containment_state import ContainmentState
 from clawback.console.read_model import ReadModel
 from clawback.console.rendering import Renderer
 from clawback.console.static_files import StaticFiles
+from clawback.console.stop_attempts import StopAttempts
 from clawback.console.who import Visitor
 from clawback.settings import Settings
 from clawback.temporal.block_gateway import BlockGateway
@@ -39,6 +40,7 @@ class Services:
         self.undo = UndoGateway(self.client)
         self.blocks = BlockGateway(self.client)
         self.read_model = ReadModel(self.client, self.cases.index_keys, self.changes, self.now)
+        self.stops = StopAttempts(self.guard)
         self.containment = ContainmentState(self.guard, self.changes, self.now)
 
 

@@ -7,10 +7,12 @@ from clawback.console.page_routes import Page
 from clawback.console.pages.browser_settings import SETTINGS_PAGES
 from clawback.console.pages.inbox import INBOX_PAGES
 from clawback.console.pages.short_ids import SHORT_ID_PAGES
+from clawback.console.pages.stop import STOP_PAGES
 
 PAGES: Final[tuple[Page, ...]] = (
     *INBOX_PAGES,
     *SHORT_ID_PAGES,
+    *STOP_PAGES,
     *SETTINGS_PAGES,
     *EVENT_PAGES,
 )

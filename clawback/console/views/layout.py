@@ -41,6 +41,7 @@ class Layout:
     role: str = ""
     zone: str = "UTC"
     stop: StopBanner | None = None
+    may_stop: bool = False
     topic: str = ""
     command: str = ""
     returns_to: str = "/"
