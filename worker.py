@@ -205,6 +205,9 @@ class WorkerProcess:
         stack.callback(asyncio.create_task(permit.watch()).cancel)
         api = await stack.enter_async_context(connect_api(settings, permit))
         metrics.API_RATE_LIMIT_REMAINING.set_function(lambda: api.rate_limit.remaining)
+        metrics.API_RATE_LIMIT_RESET_SECONDS.set_function(
+            lambda: api.rate_limit.resets_in.total_seconds()  # noqa: PLW0108 - asked anew each time
+        )
         notifier = await stack.enter_async_context(Notifier(channels))
 
         check = build_check(settings, rules, lambda: keeper.demoted)

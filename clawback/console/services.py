@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from temporalio.client import Client
 
+from clawback.console.block_policies import BlockPolicies
 from clawback.console.changes import Changes
 from clawback.console.containment_state import ContainmentState
+from clawback.console.operations import OperationsReader
 from clawback.console.read_model import ReadModel
 from clawback.console.rendering import Renderer
 from clawback.console.static_files import StaticFiles
@@ -40,6 +42,8 @@ class Services:
         self.undo = UndoGateway(self.client)
         self.blocks = BlockGateway(self.client)
         self.read_model = ReadModel(self.client, self.cases.index_keys, self.changes, self.now)
+        self.operations = OperationsReader(self.settings, self.client, self.now)
+        self.block_policies = BlockPolicies(self.settings)
         self.stops = StopAttempts(self.guard)
         self.containment = ContainmentState(self.guard, self.changes, self.now)
 

@@ -73,10 +73,10 @@ class StopAttempts:
                 try:
                     return await stop_containment(self._guard, actor, reason)
                 except _UNANSWERED as error:
-                    log.warning("stop.not_confirmed", error=type(error).__name__)
+                    log.warning("stop.not_confirmed", error_type=type(error).__name__)
                 await asyncio.sleep(_PAUSE.total_seconds())
 
     def _end(self, task: asyncio.Task[Stop]) -> None:
         self._pending.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("stop.given_up", error=type(error).__name__)
+            log.error("stop.given_up", error_type=type(error).__name__)

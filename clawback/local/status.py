@@ -74,6 +74,7 @@ class WorkerMetrics:
     unanswered: int = 0
     refused: int = 0
     remaining: int | None = None
+    resets_in: timedelta | None = None
     rules: int = 0
     is_stopped: bool = False
     poll_ages: Mapping[str, timedelta] = field(default_factory=dict)

@@ -121,12 +121,14 @@ def parse_worker_metrics(page: str) -> WorkerMetrics:
 
     requests = [(labels["status"], value) for labels, value in values("api_requests_total")]
     remaining = values("api_rate_limit_remaining")
+    resets = values("api_rate_limit_reset_seconds")
     return WorkerMetrics(
         requests=int(sum(value for _, value in requests)),
         # A status is a number, or the class of a failure without a response.
         unanswered=int(sum(value for status, value in requests if not status.isdecimal())),
         refused=int(sum(value for status, value in requests if status.startswith(("4", "5")))),
         remaining=int(remaining[0][1]) if remaining and requests else None,
+        resets_in=timedelta(seconds=resets[0][1]) if resets and requests else None,
         rules=int(sum(value for _, value in values("rules_loaded"))),
         is_stopped=any(value for _, value in values("containment_stopped")),
         poll_ages={

@@ -147,6 +147,9 @@ API_RATE_LIMIT_DELAY_SECONDS = _counter(
 API_RATE_LIMIT_REMAINING = _gauge(
     "api_rate_limit_remaining", "Requests left of the rate limit until its reset, as far as known."
 )
+API_RATE_LIMIT_RESET_SECONDS = _gauge(
+    "api_rate_limit_reset_seconds", "Time until the rate limit starts anew, as far as known."
+)
 ACTIVITY_RETRIES = _counter(
     "activity_retries_total", "Activity attempts after the first.", "activity"
 )

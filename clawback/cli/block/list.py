@@ -20,6 +20,7 @@ from clawback.cli.output import (
 from clawback.cli.rule_names import require_loaded_rule
 from clawback.cli.temporal_access import call_temporal
 from clawback.cloudflare import BlockedSender
+from clawback.inventory.block_states import compare_block
 from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
 
 SHOWN = 200
@@ -67,7 +68,7 @@ def list_blocks(
         require_loaded_rule(rule)
     most = (0 if as_json else SHOWN) if limit is None else limit
     shown = blocks[:most] if most else blocks
-    rows = [{**describe_block(block), "now": _state(block, policies)} for block in shown]
+    rows = [{**describe_block(block), "now": compare_block(block, policies)} for block in shown]
 
     if as_json:
         print_json(rows)
@@ -79,15 +80,6 @@ def list_blocks(
     if len(shown) < len(blocks):
         print_status(f"The first {most:,} of {len(blocks):,} to expire; --limit 0 shows all.")
     return ExitCode.OK
-
-
-def _state(block: ActiveBlock, policies: Mapping[str, BlockedSender] | None) -> str:
-    if policies is None:
-        return "unknown"
-    policy = policies.get(block.id)
-    return (
-        "gone" if policy is None else "ours" if block.block.policy.is_still(policy) else "changed"
-    )
 
 
 def _row(block: Mapping[str, Any]) -> Sequence[str]:

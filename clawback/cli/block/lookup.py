@@ -8,7 +8,8 @@ import typer
 from clawback.cli.cloudflare_access import open_worker_api, read_safety
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import print_error
-from clawback.cloudflare import ApiError, BlockedSender, EmailSecurity, pages
+from clawback.cloudflare import ApiError, BlockedSender
+from clawback.inventory.block_states import read_block_policies
 from clawback.model.addresses import canonical_pattern
 from clawback.model.mailboxes import canonical_mailbox
 from clawback.rules.source.safety import Safety
@@ -69,7 +70,7 @@ async def read_policies() -> Mapping[str, BlockedSender] | None:
     settings = load_settings()
     try:
         async with open_worker_api(settings) as api:
-            return await _read_all(api)
+            return await read_block_policies(api)
     except ApiError as error:
         api_name = _api_name(settings)
         print_error(f"{api_name} is unavailable, so changed blocks cannot be told: {error}")
@@ -103,11 +104,6 @@ def describe_block(block: ActiveBlock) -> dict[str, Any]:
 def name_of(block: ActiveBlock) -> str:
     """Return what people know a block by: its pattern, else its id."""
     return block.block.pattern or block.id
-
-
-async def _read_all(api: EmailSecurity) -> dict[str, BlockedSender]:
-    read = pages(api.settings.block_senders.list)
-    return {record.id: record async for page in read for record in page.items}
 
 
 def _api_name(settings: Settings) -> str:

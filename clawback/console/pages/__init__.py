@@ -4,14 +4,18 @@ from typing import Final
 
 from clawback.console.events import EVENT_PAGES
 from clawback.console.page_routes import Page
+from clawback.console.pages.blocks import BLOCK_PAGES
 from clawback.console.pages.browser_settings import SETTINGS_PAGES
 from clawback.console.pages.inbox import INBOX_PAGES
+from clawback.console.pages.operations import OPERATIONS_PAGES
 from clawback.console.pages.short_ids import SHORT_ID_PAGES
 from clawback.console.pages.stop import STOP_PAGES
 
 PAGES: Final[tuple[Page, ...]] = (
     *INBOX_PAGES,
     *SHORT_ID_PAGES,
+    *OPERATIONS_PAGES,
+    *BLOCK_PAGES,
     *STOP_PAGES,
     *SETTINGS_PAGES,
     *EVENT_PAGES,
