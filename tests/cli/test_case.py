@@ -4,30 +4,39 @@ Lists that find, a page that tells everything, a watch that ends; against a real
 """
 
 import asyncio
+import io
 import json
+import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
 import httpx
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 from temporalio.client import Client
 
 from clawback.actions import BlockSender, Move, Reclassify
 from clawback.cases import CasePlan, CaseState, CaseTiming
+from clawback.cases.summary import CaseSummary
+from clawback.cli.case.table import COLUMNS, DROP_FIRST, cut_to_width, table_rows
 from clawback.cli.exits import ExitCode
+from clawback.cli.output import build_table
 from clawback.identity.local import local_identity
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.simulator import Simulator, outbreak
 from clawback.temporal import names
+from clawback.temporal.case_entries import CaseLine
 from tests.cli.command import COMMAND, clawback, environment_of
 from tests.waiting import eventually
 from tests.workflows.deployment import RULES, Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
 
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
 MOVE = Move(destination=Destination.JUNK)
 ACTED = CasePlan(
     rule="quarantine_bec",
@@ -124,6 +133,8 @@ async def test_a_list_finds_by_whatever_is_known(deployment: Deployment) -> None
         ("--state", "held"): [held],
         ("--rule", "other"): [held, shadow],
         ("--mode", "enforce"): [acted],
+        ("--level", "medium"): [held, shadow, acted],
+        ("--level", "high"): [],
         ("--since", "1h"): [held, shadow, acted],
         ("--until", "1h"): [],
         ("--sender", "S0@bad.test"): [acted],
@@ -153,15 +164,47 @@ async def test_a_list_finds_by_whatever_is_known(deployment: Deployment) -> None
 
 
 async def test_a_list_in_a_pipe_is_whole_and_plain(deployment: Deployment) -> None:
-    """No colours, nothing cut; sorted as asked; an empty one is a sentence."""
+    """No colours, every column; sorted as asked; an empty one is a sentence."""
     done = await case(deployment, "list", "--sort", "rule")
     heading, *lines = done.stdout.splitlines()
-    assert heading.split() == ["state", "mode", "opened", "for", "messages", "case"]
-    assert [line.split()[-1] for line in lines] == sorted(
-        [HELD.case_id, SHADOW.case_id, ACTED.case_id]
+    assert tuple(heading.split()) == COLUMNS
+    ids = [id_.rpartition("/")[2][:8] for id_ in sorted([HELD.case_id, SHADOW.case_id])]
+    assert [line.split()[0] for line in lines[:2]] == ids
+    held = next(line for line in lines if " held " in line)
+    assert re.search(
+        r" held +medium +\d+[dhm] +2 +s1@bad\.test +Updated bank details for t… ", held
     )
     assert "\x1b" not in done.stdout
     assert (await case(deployment, "list", "--state", "denied")).stdout == "No such case.\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 300, "ü" * 300, "\N{PILE OF POO}" * 99, "a\x1b[2J\n\u202eb"]
+)
+def test_a_list_fits_into_a_hundred_columns(text: str) -> None:
+    """Whatever mail says, and however wide its characters are; who and what are always there."""
+    assert cell_len(cut_to_width(text, 20)) <= 20
+    summary = CaseSummary(
+        rule="r", level="informational", sender=text, subject=text, messages=10**6, deadline=NOW
+    )
+    line = CaseLine(
+        id="case/a_rule/0123456789abcdef",
+        run="run",
+        rule="a_rule_with_a_long_name",
+        state="held",
+        mode="approve",
+        opened_at=NOW,
+        summary=summary,
+    )
+    rows = table_rows([line], NOW)
+    table = build_table(COLUMNS, rows, drop_first=DROP_FIRST, width=100)
+    shown = [str(column.header) for column in table.columns]
+    assert {"id", "state", "due", "msgs", "sender", "subject"} <= set(shown)
+    printed = io.StringIO()
+    Console(file=printed, width=100).print(table)
+    assert all(cell_len(one) <= 100 for one in printed.getvalue().splitlines())
+    assert len(printed.getvalue().splitlines()) == 2
+    assert "\x1b[2J" not in printed.getvalue()
 
 
 async def test_a_page_tells_what_happened_and_what_can_be_done(deployment: Deployment) -> None:

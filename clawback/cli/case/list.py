@@ -36,6 +36,7 @@ from clawback.cli.output import (
 from clawback.cli.rule_names import require_loaded_rule
 from clawback.cli.temporal_access import call_temporal
 from clawback.garbage_collection import without_garbage_collection
+from clawback.model.level import Level
 from clawback.temporal.case_entries import CaseLine
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_index import CaseFilter
@@ -79,6 +80,9 @@ def list_cases(  # noqa: PLR0913 - the options of a command
     state: State = None,
     rule: RuleName = None,
     mode: CaseMode = None,
+    level: Annotated[
+        Level | None, typer.Option("--level", help="Only cases of rules with this level.")
+    ] = None,
     since: Since = "",
     until: Annotated[
         str, typer.Option("--until", help="Only cases opened before a time, or an age such as 2h.")
@@ -114,7 +118,7 @@ def list_cases(  # noqa: PLR0913 - the options of a command
         return _list_windows(rule, limit, as_json=as_json)
 
     about = {"sender": sender, "message": message, "mailbox": mailbox}
-    wanted = build_filter(since, until, state=state, rule=rule, mode=mode, **about)
+    wanted = build_filter(since, until, state=state, rule=rule, mode=mode, level=level, **about)
     with without_garbage_collection():
         with show_progress("Reading cases"):
             found, undos = call_temporal(lambda client: _find(client, wanted, limit))

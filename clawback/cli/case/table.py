@@ -5,10 +5,14 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len, set_cell_size
 
 from clawback.cases import CaseState
+from clawback.cases.summary import CaseSummary
 from clawback.cli.arguments import parse_time_argument
 from clawback.model.mode import Mode
+from clawback.model.texts import printable
+from clawback.temporal import names
 from clawback.temporal.case_entries import CaseLine
 from clawback.temporal.case_index import CaseFilter
 
@@ -19,8 +23,14 @@ Since = Annotated[
     str, typer.Option("--since", help="Only cases opened after a time, or an age such as 2h.")
 ]
 
-COLUMNS = ("state", "mode", "opened", "for", "messages", "case")
-DROP_FIRST = ("mode", "opened", "messages", "for")
+COLUMNS = (
+    *("id", "state", "level", "due", "msgs", "sender", "subject"),
+    *("rule", "mode", "opened", "for"),
+)
+DROP_FIRST = ("opened", "mode", "for", "rule", "level", "msgs", "due")
+_ID_DIGITS = 8
+_LONGEST_SENDER = 26
+_LONGEST_SUBJECT = 27
 STYLES: Mapping[str, str] = {
     CaseState.HELD: "bold yellow",
     CaseState.RESPONDING: "cyan",
@@ -59,7 +69,28 @@ def format_age(seconds: float) -> str:
     return f"{int(seconds)}s"
 
 
+def cut_to_width(text: str, width: int) -> str:
+    """Bring a text from mail into one line of at most so many columns of a terminal."""
+    line = " ".join(printable(text).split())
+    if cell_len(line) <= width:
+        return line
+    return f"{set_cell_size(line, width - 1).rstrip()}…"
+
+
 def _row(case: CaseLine, now: datetime) -> tuple[str, ...]:
-    opened = f"{case.opened_at:%Y-%m-%d %H:%M:%S}"
-    messages = "?" if case.summary is None else f"{case.summary.messages:,}"
-    return (case.shown_state, case.mode, opened, format_age(case.lasted(now)), messages, case.id)
+    summary = case.summary or CaseSummary(rule=case.rule)
+    deadline = summary.deadline if case.state == CaseState.HELD else None
+    group = names.case_and_part(case.id)[0].rpartition("/")[2]
+    return (
+        group[:_ID_DIGITS],
+        case.shown_state,
+        summary.level,
+        format_age(max((deadline - now).total_seconds(), 0)) if deadline else "",
+        "?" if case.summary is None else f"{summary.messages:,}",
+        cut_to_width(summary.sender or "", _LONGEST_SENDER),
+        cut_to_width(summary.subject, _LONGEST_SUBJECT),
+        case.rule,
+        case.mode,
+        f"{case.opened_at:%Y-%m-%d %H:%M:%S}",
+        format_age(case.lasted(now)),
+    )
