@@ -8,11 +8,12 @@ import typer
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.interrupts import run_interruptible
 from clawback.cli.output import print_text
-from clawback.codec import CodecServer, split_address, ui_origins
+from clawback.codec import CodecServer, ui_origins
 from clawback.codec.sign_in import Links, build_gate
 from clawback.identity.bearer import BearerTokens
 from clawback.identity.configuration import bearer_tokens
 from clawback.identity.errors import IdentityError
+from clawback.model.hosts import split_address
 from clawback.settings import Settings, load_settings
 from clawback.temporal.client import chosen_namespace, read_keys
 from clawback.temporal.key_ring import KeyRing, PayloadKeyError

@@ -18,6 +18,9 @@ from clawback.settings import SettingsError
 COMMANDS = {
     "up": LazyCommand("clawback.cli.up:up", "Run everything on this machine until Ctrl-C."),
     "worker": LazyCommand("clawback.cli.worker:worker", "Run the worker in the foreground."),
+    "console": LazyCommand(
+        "clawback.cli.console:console", "Serve the web console in the foreground."
+    ),
     "simulate": LazyCommand(
         "clawback.cli.simulate:simulate",
         "Run a simulated Email Security API, with faults and a ledger.",

@@ -3,7 +3,10 @@
 import asyncio
 import signal
 import sys
+import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
@@ -11,9 +14,10 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from clawback.audit import Tail
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import print_error
-from clawback.codec import split_address
+from clawback.identity.links import LINK_SECONDS
 from clawback.local import (
     ProcessFailed,
     ProcessGroup,
@@ -27,6 +31,7 @@ from clawback.local import (
 )
 from clawback.local.account_check import AccountRefused, check_account
 from clawback.local.installation import Installation, plan_installation
+from clawback.model.hosts import split_address
 from clawback.private_files import describe_hidden, hide, hide_new_files
 from clawback.settings import Settings, load_settings
 from clawback.temporal.account_binding import ForeignAccount, connect_to_own
@@ -46,7 +51,7 @@ def up(
 ) -> int:
     """Run everything on this machine until Ctrl-C.
 
-    Temporal, worker and metrics; without credentials also the simulator with a demo corpus.
+    Temporal, worker and console; without credentials also the simulator with a demo corpus.
     """
     settings = load_settings()
     hide_new_files()
@@ -146,16 +151,20 @@ async def _watch(
         if installation.codec is not None:
             host, port = split_address(installation.settings.codec)
             await stack.enter_async_context(installation.codec.serve(host, port))
+        # The worker acts before all others run.
+        audit = Tail(installation.settings.audit_file)
         with console.status("Starting …"):
             await stack.enter_async_context(processes.running())
 
         stack.callback(console.print, "Stopping …")
         if about_keys:
             console.print(about_keys)
-        collector = await _collector(installation, processes)
+        collector = await _collector(installation, audit, processes)
         showing = _show_live if console.is_terminal and not plain else _show_lines
+        # A link made before the console runs is none that it takes.
+        link = SignInLink.create(installation)
         tasks = [
-            asyncio.create_task(showing(console, collector, installation)),
+            asyncio.create_task(showing(console, collector, installation, link)),
             asyncio.create_task(processes.wait_failed()),
         ]
 
@@ -168,31 +177,52 @@ async def _watch(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _collector(installation: Installation, processes: ProcessGroup) -> StatusCollector:
+@dataclass(frozen=True)
+class SignInLink:
+    """The link that signs one browser in to the console, as long as it is good."""
+
+    url: str | None
+    made_at: float
+
+    @classmethod
+    def create(cls, installation: Installation) -> "SignInLink":
+        """Make a link, unless people sign in at an identity provider or there is no key."""
+        # It imports what serves pages, and most commands need none of that.
+        from clawback.console.launch import make_sign_in_link  # noqa: PLC0415 - see above
+
+        return cls(make_sign_in_link(installation.settings), time.monotonic())
+
+    def add_to(self, locations: Mapping[str, str]) -> dict[str, str]:
+        """Show the link beside the other locations; later, how to get another one."""
+        if self.url is None:
+            return dict(locations)
+        is_good = time.monotonic() - self.made_at < LINK_SECONDS
+        url = self.url if is_good else "`clawback console --link` prints a new link"
+        return {"sign in": url, **locations}
+
+
+async def _collector(
+    installation: Installation, audit: Tail, processes: ProcessGroup
+) -> StatusCollector:
     client = await connect(installation.settings, address=installation.server)
-    return StatusCollector(
-        client, installation.metrics_url, installation.settings.audit_file, processes.children
-    )
+    return StatusCollector(client, installation.metrics_url, audit, processes.children)
 
 
 async def _show_live(
-    console: Console, collector: StatusCollector, installation: Installation
+    console: Console, collector: StatusCollector, installation: Installation, link: SignInLink
 ) -> None:
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
-            live.update(
-                render_status(
-                    await collector.collect(), installation.headline, installation.locations
-                ),
-                refresh=True,
-            )
+            locations = link.add_to(installation.locations)
+            status = render_status(await collector.collect(), installation.headline, locations)
+            live.update(status, refresh=True)
             await asyncio.sleep(_LIVE_EVERY)
 
 
 async def _show_lines(
-    console: Console, collector: StatusCollector, installation: Installation
+    console: Console, collector: StatusCollector, installation: Installation, link: SignInLink
 ) -> None:
-    for name, location in installation.locations.items():
+    for name, location in link.add_to(installation.locations).items():
         console.print(f"{name}: {location}")
     while True:
         status = await collector.collect()

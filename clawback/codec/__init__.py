@@ -4,6 +4,6 @@ Touch it to change who may read payloads (`sign_in`) or what is shown of them (`
 decodes: with an endpoint that encodes, a browser could speak for a worker.
 """
 
-from clawback.codec.server import CodecServer, split_address, ui_origins
+from clawback.codec.server import CodecServer, ui_origins
 
-__all__ = ["CodecServer", "split_address", "ui_origins"]
+__all__ = ["CodecServer", "ui_origins"]

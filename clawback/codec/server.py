@@ -48,12 +48,6 @@ def ui_origins(settings: Settings) -> frozenset[str]:
     return frozenset(f"http://{host}:{settings.ui_port}" for host in _LOCAL)
 
 
-def split_address(address: str) -> tuple[str, int]:
-    """Split host and port of the setting; an IPv6 address stands in brackets."""
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
 class CodecServer:
     """Decodes payloads of one namespace for the Temporal UI at `origins`."""
 

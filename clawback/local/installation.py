@@ -8,19 +8,21 @@ from pathlib import Path
 from temporalio.envconfig import ClientConfigProfile
 
 from clawback.app_files import describe_rules
-from clawback.codec import CodecServer, split_address, ui_origins
+from clawback.codec import CodecServer, ui_origins
 from clawback.codec.sign_in import build_gate
 from clawback.identity.errors import IdentityError
 from clawback.local.child_process import ChildProcess
 from clawback.local.preflight import RequiredPort
 from clawback.local.processes import (
     ProcessGroup,
+    console_child,
     environment_with,
     simulator_child,
     temporal_child,
     worker_child,
 )
 from clawback.local.temporal_server import HOST, TemporalServer
+from clawback.model.hosts import split_address
 from clawback.settings import Settings, SettingsError
 from clawback.temporal.client import chosen_namespace, read_keys
 from clawback.temporal.console_links import local_console
@@ -59,6 +61,11 @@ class Installation:
     def metrics_url(self) -> str:
         """The worker's `/metrics`."""
         return f"http://{self.settings.metrics}/metrics"
+
+    @property
+    def console_url(self) -> str:
+        """Where people reach the console."""
+        return self.settings.console_url or f"http://{self.settings.console}"
 
     @property
     def headline(self) -> str:
@@ -101,6 +108,7 @@ class Installation:
     def locations(self) -> dict[str, str]:
         """URLs and paths that people may want to look at, by name."""
         locations = {"Temporal UI": self.own_ui} if self.own_ui else {"Temporal": self.server}
+        locations["console"] = self.console_url
         locations["metrics"] = self.metrics_url
         if self.simulator_port:
             locations["simulator"] = f"http://{HOST}:{self.simulator_port}/_sim/ledger"
@@ -139,6 +147,9 @@ class Installation:
         if (port := self.simulator_port) is not None:
             yield RequiredPort(HOST, port, "the simulator", "CLAWBACK_SIMULATOR_PORT")
 
+        host, console_port = split_address(self.settings.console)
+        yield RequiredPort(host, console_port, "the console", "CLAWBACK_CONSOLE")
+
         host, _, metrics_port = self.settings.metrics.rpartition(":")
         if host and metrics_port.isdecimal():
             yield RequiredPort(host.strip("[]"), int(metrics_port), "/metrics", "CLAWBACK_METRICS")
@@ -170,7 +181,9 @@ class Installation:
         if self.temporal is not None:
             # Nobody else works for this server, and the code of an older build is gone (ADR 30).
             changes["CLAWBACK_UPGRADE"] = "restart"
-        yield worker_child(environment_with(changes), self.settings.metrics, self.logs)
+        environment = environment_with(changes)
+        yield worker_child(environment, self.settings.metrics, self.logs)
+        yield console_child(environment, self.settings.console, self.logs)
 
 
 def plan_installation(settings: Settings) -> Installation:

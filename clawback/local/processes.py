@@ -17,7 +17,7 @@ from clawback.local.child_process import ChildProcess, ProcessSpec
 from clawback.local.temporal_server import TemporalServer, is_ready
 from clawback.settings import Settings
 
-TEMPORAL, SIMULATOR, WORKER = "Temporal server", "simulator", "worker"
+TEMPORAL, SIMULATOR, WORKER, CONSOLE = "Temporal server", "simulator", "worker", "console"
 
 WORKER_STOP_TIMEOUT = 8.5
 """Seconds the worker has to finish its activities; all processes together stop within ten."""
@@ -108,6 +108,13 @@ def worker_child(
     is_ready = _responds(f"http://{metrics}/healthz")
     log = logs / f"{name.replace(' ', '-')}.log"
     return ChildProcess(ProcessSpec(name, worker_command(), log, is_ready, environment))
+
+
+def console_child(environment: Mapping[str, str], address: str, logs: Path) -> ChildProcess:
+    """Build the process of the console, which listens at `address` (host:port)."""
+    is_ready = _responds(f"http://{address}/healthz")
+    command = [*module_command("clawback"), "console"]
+    return ChildProcess(ProcessSpec(CONSOLE, command, logs / "console.log", is_ready, environment))
 
 
 def environment_with(changes: Mapping[str, str], without: tuple[str, ...] = ()) -> dict[str, str]:

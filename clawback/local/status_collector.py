@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -36,14 +35,17 @@ _MAX_RECENT = 12
 
 
 class StatusCollector:
-    """Collects the status; keeps the last known value of a source that does not respond."""
+    """Collects the status; keeps the last known value of a source that does not respond.
+
+    What is in the `audit` after the place where its tail begins is counted.
+    """
 
     def __init__(
-        self, client: Client, metrics_url: str, audit: Path, children: Sequence[ChildProcess]
+        self, client: Client, metrics_url: str, audit: Tail, children: Sequence[ChildProcess]
     ) -> None:
         self._case_gateway, self._poller_gateway = CaseGateway(client), PollerGateway(client)
         self._metrics_url = metrics_url
-        self._tail = Tail(audit)
+        self._tail = audit
         self._children = children
         self._started = time.monotonic()
         self._pollers: dict[EventKind, PollerStatus] = {}

@@ -1,4 +1,4 @@
-"""Hosts: which of them are this machine."""
+"""Hosts: which of them are this machine; addresses with ports."""
 
 from ipaddress import ip_address
 
@@ -9,3 +9,9 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Split host and port of the setting; an IPv6 address stands in brackets."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)

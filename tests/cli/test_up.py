@@ -55,6 +55,7 @@ def settings(tmp_path: Path, **changes: str) -> dict[str, str]:
         "CLAWBACK_UI_PORT": str(free_port()),
         "CLAWBACK_CODEC": f"127.0.0.1:{free_port()}",
         "CLAWBACK_SIMULATOR_PORT": str(free_port()),
+        "CLAWBACK_CONSOLE": f"127.0.0.1:{free_port()}",
         "CLAWBACK_METRICS": f"127.0.0.1:{free_port()}",
         "CLAWBACK_INTERVAL": "1s",
     }
@@ -153,7 +154,7 @@ def test_it_acts_restarts_its_worker_stops_and_goes_on(tmp_path: Path) -> None:
             if b"\0clawback.run_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
         )
         os.kill(worker, signal.SIGKILL)
-        up.until(lambda: worker not in up.descendants() and len(up.descendants()) == 3)
+        up.until(lambda: worker not in up.descendants() and len(up.descendants()) == 4)
         page = f"http://{environment['CLAWBACK_METRICS']}/metrics"
         up.until(lambda: b"clawback_build_info" in _fetched(page))
         _check_encryption(environment, tmp_path / "state" / "simulator", up.said)
@@ -212,7 +213,7 @@ async def test_with_credentials_and_a_server_of_ones_own_only_the_worker_runs(
         )
         with running(environment, tmp_path) as up:
             await asyncio.to_thread(up.until, lambda: up.counts()[2] >= 20)
-            assert len(up.descendants()) == 1
+            assert len(up.descendants()) == 2
     assert sum(row["operation"] == "move" for row in simulator.account.ledger.rows) == 20
     assert (tmp_path / "state" / "audit.jsonl").exists()
     assert not (tmp_path / "state" / "temporal.db").exists()
@@ -230,7 +231,7 @@ def test_killing_it_leaves_no_process(tmp_path: Path) -> None:
         assert code == ExitCode.ENVIRONMENT, said
         assert f"another clawback (pid {up.process.pid}) uses the state folder" in said
         pids = up.descendants()
-        assert len(pids) == 3
+        assert len(pids) == 4
         up.process.kill()
         up.process.wait()
         wait_until(lambda: gone(pids), timedelta(seconds=5))

@@ -59,6 +59,7 @@ def _environment(tmp_path: Path) -> dict[str, str]:
         "CLAWBACK_UI_PORT": str(free_port()),
         "CLAWBACK_CODEC": f"127.0.0.1:{free_port()}",
         "CLAWBACK_SIMULATOR_PORT": str(free_port()),
+        "CLAWBACK_CONSOLE": f"127.0.0.1:{free_port()}",
         "CLAWBACK_METRICS": f"127.0.0.1:{free_port()}",
     }
 

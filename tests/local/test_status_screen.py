@@ -9,6 +9,7 @@ from prometheus_client import generate_latest
 from rich.console import Console
 from temporalio.client import Client
 
+from clawback.audit import Tail
 from clawback.local import RuleCounts, Status, format_status_line, render_status
 from clawback.local.status import ProcessStatus, WorkerMetrics
 from clawback.local.status_collector import StatusCollector, parse_worker_metrics
@@ -178,7 +179,9 @@ async def test_a_poller_that_does_not_answer_hides_no_other(
             task_queue=names.WORKFLOW_QUEUE,
         )
         await deployment.poll(EventKind.SUBMISSION)
-        collector = StatusCollector(temporal, "http://127.0.0.1:1/metrics", tmp_path / "audit", ())
+        collector = StatusCollector(
+            temporal, "http://127.0.0.1:1/metrics", Tail(tmp_path / "audit"), ()
+        )
 
         async def are_shown() -> bool | None:
             shown = await collector.collect()

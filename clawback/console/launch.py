@@ -1,0 +1,99 @@
+"""Starts the console: its composition root. Everything that a page works with is built here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+
+from clawback.console.app import build_app
+from clawback.console.front_door import console_links, open_front_door, sign_in_link
+from clawback.console.pages import PAGES
+from clawback.console.revocations import SharedRevocations
+from clawback.console.server import serve
+from clawback.console.services import Services
+from clawback.console.site import read_site
+from clawback.model.hosts import split_address
+from clawback.settings import Settings
+from clawback.temporal.access_cache import AccessCache
+from clawback.temporal.access_gateway import AccessGateway
+from clawback.temporal.account_binding import connect_to_own
+from clawback.temporal.client import read_keys
+
+
+@dataclass(frozen=True)
+class Console:
+    """The application. `link` signs in where no key is set: only this process knows its secret."""
+
+    app: Starlette
+    link: str | None
+
+
+def make_sign_in_link(settings: Settings) -> str | None:
+    """Make a link that signs a browser in, once, within five minutes, to a console that runs.
+
+    None if people sign in at an identity provider, or no key is set: only the process itself
+    knows its secret then.
+
+    Raises:
+        IdentityError: other machines could reach a console without an identity provider.
+        PayloadKeyError: the keys cannot be read.
+
+    """
+    keys = read_keys(settings)
+    if settings.has_identity_provider or keys is None:
+        return None
+    hosts = read_site(settings).hosts
+    host = min(hosts, key=lambda host: (not host.startswith("127."), host))
+    return sign_in_link(console_links([key.secret for key in keys]), host)
+
+
+async def run_console(settings: Settings, say: Callable[[str], None]) -> None:
+    """Serve the console until cancelled; `say` gets the line with its URL.
+
+    Raises:
+        IdentityError: a setting of the identity provider is missing, or none is set and other
+            machines could reach the console.
+        TemporalUnreachable, ForeignAccount, PayloadKeyError: as `connect_to_own` says.
+        OSError: the address cannot be bound.
+
+    """
+    host, port = split_address(settings.console)
+    async with open_console(settings) as console, serve(console.app, host, port) as url:
+        say(f"console at {settings.console_url or url}")
+        if console.link is not None:
+            say(f"sign in with {console.link}")
+        elif not settings.has_identity_provider:
+            say("`clawback console --link` prints a link to sign in with")
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def open_console(settings: Settings) -> AsyncIterator[Console]:
+    """Build the application with everything that it works with, until the block is left."""
+    keys = read_keys(settings)
+    client = await connect_to_own(settings)
+    services = Services(settings, client)
+    gateway = AccessGateway(client)
+    access = AccessCache(gateway)
+    async with AsyncExitStack() as stack:
+        await access.read()
+        await stack.enter_async_context(_running(access.watch()))
+        door = await stack.enter_async_context(
+            open_front_door(settings, keys, SharedRevocations(access, gateway))
+        )
+        app = build_app(services, door.gate, (*door.pages, *PAGES), site=door.site)
+        yield Console(app, door.create_link() if keys is None else None)
+
+
+@asynccontextmanager
+async def _running(work: Any) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
