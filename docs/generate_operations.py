@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from clawback.cli import exits
 from clawback.cli.program import COMMANDS, load
+from clawback.console.api.openapi import list_operations
 from clawback.local.temporal_program import TESTED
 from clawback.model.durations import format_duration
 from clawback.reports.numbers import DEFINITIONS
@@ -49,6 +50,12 @@ def _default(value: object) -> str:
     if value in {None, PydanticUndefined, ()}:
         return "—"
     return f"`{format_duration(value)}`" if isinstance(value, timedelta) else f"`{value}`"
+
+
+def _http_api() -> Iterator[str]:
+    yield from table_head("Operation", "Role", "")
+    for method, path, role, summary in list_operations():
+        yield table_row(f"`{method} {path}`", role, summary)
 
 
 def _exit_codes() -> Iterator[str]:
@@ -110,6 +117,7 @@ TABLES: Tables = {
     "commands": _commands,
     "settings": _settings,
     "exit codes": _exit_codes,
+    "http api": _http_api,
     "metrics": _metrics,
     "alerts": _alerts,
     "programs": _programs,

@@ -36,7 +36,7 @@ from clawback.console.request_guard import SAFE_METHODS, add_cookie
 from clawback.console.session_cookie import SessionCookie
 from clawback.console.sign_in_views import SignInViews
 from clawback.console.who import Visitor
-from clawback.model.identity import Identity, Role
+from clawback.model.identity import Role
 
 CSRF_HEADER: Final = "X-Clawback-CSRF"
 CSRF_FIELD: Final = "csrf"
@@ -88,7 +88,7 @@ class SessionGate:
         self._keep_session(request, found)
         return found.visitor
 
-    async def read_session(self, request: Request) -> Identity | None:
+    async def read_session(self, request: Request) -> Visitor | None:
         """Return whose session a request to the HTTP API has; None if it has none.
 
         Raises:
@@ -101,7 +101,7 @@ class SessionGate:
             return None
         await self._check_token(request, found)
         self._keep_session(request, found)
-        return found.visitor.identity
+        return found.visitor
 
     async def _find_for_sign_in(self, request: Request) -> Found | None:
         """Find who is on a page that signs in or out; a refused assertion is shown there."""

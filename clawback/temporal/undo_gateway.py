@@ -6,9 +6,12 @@ The undo runs in a workflow: once it is started, it does not depend on the calle
 import hashlib
 import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from clawback.actions.outcomes import GONE
@@ -261,15 +264,21 @@ class UndoGateway:
         return found.plus(FoundUndo.of(rest))
 
     async def start(
-        self, scope: UndoScope, cases: Iterable[CaseRun], timing: CaseTiming | None = None
+        self,
+        scope: UndoScope,
+        cases: Iterable[CaseRun],
+        timing: CaseTiming | None = None,
+        *,
+        key: str | None = None,
     ) -> tuple[str, ...]:
         """Start to undo cases; return the ids of the workflows that do it.
 
-        Usually one. Of some thousand cases each takes a page, which is bounded in bytes.
+        Usually one. Of some thousand cases each takes a page, which is bounded in bytes. Repeats
+        under one `key` are one undo.
         """
         scope = scope.model_copy(update={"reason": bounded(scope.reason)})
         pages = list(split_by_size(cases)) or [()]
-        number = uuid.uuid4().hex[:12]
+        number = (key or uuid.uuid4().hex)[:12]
         ids = [f"{names.UNDO}/{number}/{page}" for page in range(1, len(pages) + 1)]
         for id_, page in zip(ids, pages, strict=True):
             request = UndoRequest(
@@ -283,13 +292,15 @@ class UndoGateway:
                 reason=scope.reason,
                 content=request.digest,
             )
-            await self.client.start_workflow(
-                names.UNDO,
-                request.model_copy(update={"order": order}),
-                id=id_,
-                task_queue=names.WORKFLOW_QUEUE,
-                static_summary=f"undoes {len(page)} cases",
-            )
+            with suppress(WorkflowAlreadyStartedError):
+                await self.client.start_workflow(
+                    names.UNDO,
+                    request.model_copy(update={"order": order}),
+                    id=id_,
+                    task_queue=names.WORKFLOW_QUEUE,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    static_summary=f"undoes {len(page)} cases",
+                )
         return tuple(ids)
 
     async def progress(self, ids: Sequence[str]) -> Answers[UndoProgress]:

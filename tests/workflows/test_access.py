@@ -19,7 +19,7 @@ from clawback.model.identity import Actor, Identity, Role
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
 from clawback.temporal import names
-from clawback.temporal.access_cache import STALE_AFTER, AccessCache
+from clawback.temporal.access_cache import READ_EVERY, STALE_AFTER, AccessCache
 from clawback.temporal.access_gateway import AccessGateway
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.workflow_calls import UpdateRefused
@@ -229,10 +229,21 @@ async def test_a_cache_without_an_answer_fails_closed(deployment: Deployment) ->
 
     clock.now += STALE_AFTER.total_seconds() + 1
     assert cache.is_revoked("mine")
-    await cache.read()
+    await cache.refresh()
     assert not cache.is_revoked("mine")
     cache.note_revoked("mine")
     assert cache.is_revoked("mine")
+
+
+async def test_a_revocation_is_known_ten_seconds_later(deployment: Deployment) -> None:
+    """Whoever asks makes the cache read again, also if nothing runs in the background."""
+    gateway, clock = AccessGateway(deployment.client), Clock()
+    secret, token = await create(deployment.client)
+    cache = AccessCache(gateway, clock)
+    assert await cache.identify(secret) is not None
+    await gateway.revoke_token(token.id, person("ana"))
+    clock.now += READ_EVERY.total_seconds() + 1
+    assert await cache.identify(secret) is None
 
 
 async def test_unknown_tokens_ask_the_server_once_a_second(deployment: Deployment) -> None:

@@ -191,8 +191,8 @@ def api_routes(gate: SessionGate) -> list[Route]:
     """An operation of the HTTP API."""
 
     async def me(request: Request) -> Response:
-        identity = await gate.read_session(request)
-        return JSONResponse({"who": identity and identity.subject})
+        visitor = await gate.read_session(request)
+        return JSONResponse({"who": visitor and visitor.identity.subject})
 
     return [Route("/api/v1/me", me, methods=["GET", "POST"])]
 

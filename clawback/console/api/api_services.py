@@ -1,0 +1,61 @@
+"""What the operations of the API work with: gateways over one Temporal client, rules, settings."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from temporalio.client import Client
+
+from clawback.case_files.case_file_reader import CaseFileReader
+from clawback.case_files.undo_preview import UndoJudge, read_undo_limits
+from clawback.cases.undo_judgement import UndoLimits
+from clawback.local.worker_api import open_worker_api
+from clawback.rules import RuleSet
+from clawback.settings import Settings
+from clawback.temporal.access_cache import AccessCache
+from clawback.temporal.access_gateway import AccessGateway
+from clawback.temporal.block_gateway import BlockGateway
+from clawback.temporal.case_pages import CasePages
+from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.poller_gateway import PollerGateway
+from clawback.temporal.undo_gateway import UndoGateway
+
+RuleReader = Callable[[], Awaitable[RuleSet | None]]
+
+
+async def read_no_rules() -> RuleSet | None:
+    """Read no rules: there are none here."""
+    return None
+
+
+@dataclass
+class ApiServices:
+    """Caches and connections only: the API keeps nothing.
+
+    `read_rules` gives the rules that are loaded, None if they cannot be read; `read_limits` what
+    one person may undo alone, by default those of the settings.
+    """
+
+    client: Client
+    settings: Settings
+    read_rules: RuleReader = read_no_rules
+    read_limits: Callable[[], UndoLimits | None] | None = None
+    access: AccessCache = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.access = AccessCache(AccessGateway(self.client))
+        self.cases = CasePages(self.client)
+        self.undo = UndoGateway(self.client)
+        self.guard = GuardGateway(self.client)
+        self.blocks = BlockGateway(self.client)
+        self.pollers = PollerGateway(self.client)
+
+    async def open_files(self) -> CaseFileReader:
+        """Return what reads the files of cases, with the rules as they are now."""
+        return CaseFileReader(self.client, await self.read_rules())
+
+    @property
+    def judge(self) -> UndoJudge:
+        """Judges undos as the worker will."""
+        settings = self.settings
+        read = self.read_limits or (lambda: read_undo_limits(settings.rules, settings.safety))
+        return UndoJudge(self.client, lambda: open_worker_api(settings), read())
