@@ -64,14 +64,16 @@ async def open_http() -> AsyncIterator[httpx.AsyncClient]:
         yield http
 
 
-async def get_json(http: httpx.AsyncClient, url: str) -> Mapping[str, Any]:
+async def get_json(
+    http: httpx.AsyncClient, url: str, headers: Mapping[str, str] | None = None
+) -> Mapping[str, Any]:
     """Read an object.
 
     Raises:
         ProviderUnavailable: there is none.
 
     """
-    answer = await _exchange(http, http.build_request("GET", require_private(url)))
+    answer = await _exchange(http, http.build_request("GET", require_private(url), headers=headers))
     if answer.status != HTTPStatus.OK or not answer.body:
         host = urlsplit(url).hostname
         raise ProviderUnavailable(f"{host} answers {answer.status} for {urlsplit(url).path}")

@@ -41,6 +41,10 @@ class RoleMapping:
         values = set(_texts(_value(claims, self.claim)))
         return tuple(role for role in Role if values & set(self.groups.get(role, ())))
 
+    def is_in(self, claims: Mapping[str, Any]) -> bool:
+        """Whether the claim is there, whatever it says."""
+        return _value(claims, self.claim) is not None
+
     def identify(self, claims: Mapping[str, Any], source: IdentitySource, host: str) -> Identity:
         """Build the identity of somebody whose claims are verified."""
         names = (claims.get(one) for one in ("email", "preferred_username", "name"))

@@ -66,6 +66,8 @@ class LocalProvider:
     def __init__(self) -> None:
         self.keys = [_first_key()]
         self.requests: list[str] = []
+        self.cookies: list[str] = []
+        self.identity: dict[str, Any] = {}
         self.forms: list[dict[str, str]] = []
         self.answers: list[tuple[int, Mapping[str, Any]]] = []
         self.is_down = False
@@ -92,6 +94,8 @@ class LocalProvider:
             return 503, {}
         if path in {"/jwks", "/cdn-cgi/access/certs"}:
             return 200, {"keys": [key.as_dict(private=False) for key in self.keys]}
+        if path == "/cdn-cgi/access/get-identity" and self.identity:
+            return 200, self.identity
         if path == "/.well-known/openid-configuration":
             names = ("authorization", "token", "device_authorization")
             endpoints = {f"{name}_endpoint": f"{self.url}/{name}" for name in names}
@@ -123,6 +127,7 @@ def local_provider() -> Iterator[LocalProvider]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             provider.requests.append(self.path)
+            provider.cookies.append(self.headers["Cookie"] or "")
             self._send(*provider.answer(urlsplit(self.path).path))
 
         def do_POST(self) -> None:

@@ -90,6 +90,38 @@ async def test_a_forged_assertion_is_refused(access: Access) -> None:
             await verifier.verify(assertion(team, alg=algorithm))
 
 
+@pytest.mark.parametrize(
+    "groups",
+    [["leads", "x"], [{"id": "1f", "name": "leads"}], [{"id": "leads"}], [7, {"email": "leads"}]],
+    ids=["texts", "names", "ids", "addresses"],
+)
+async def test_groups_come_from_access_if_the_assertion_has_none(groups: list[Any]) -> None:
+    """It is asked with the assertion itself, once for each identity, and again after a change."""
+    with local_provider() as team:
+        team.identity = {"email": "forged@corp.example", "groups": groups, "sub": "another"}
+        async with open_http() as http:
+            settings = {**settings_of(team), "identity_roles_claim": "groups"}
+            verifier = access_verifier(http, Settings(**settings))
+            known = assertion(team, custom=None, identity_nonce="n1")
+            for _ in range(2):
+                identity = (await verifier.verify(known)).identity
+                assert (identity.subject, identity.label) == ("7335d417", "ana@corp.example")
+                assert identity.roles == (Role.OPERATOR,)
+            assert team.requests.count("/cdn-cgi/access/get-identity") == 1
+            assert team.cookies[-1] == f"CF_Authorization={known}"
+
+            team.identity["groups"] = ["strangers"]
+            changed = assertion(team, custom=None, identity_nonce="n2")
+            assert (await verifier.verify(changed)).identity.roles == ()
+
+
+async def test_groups_that_cannot_be_asked_for_are_none(access: Access) -> None:
+    """It fails closed: nobody is let in without knowing what they may do."""
+    team, verifier = access
+    with pytest.raises(ProviderUnavailable):
+        await verifier.verify(assertion(team, custom=None, identity_nonce="n1"))
+
+
 async def test_without_the_keys_nobody_is_believed(access: Access) -> None:
     """An endpoint that is down fails closed."""
     team, verifier = access
