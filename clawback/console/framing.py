@@ -54,6 +54,7 @@ def build_layout(request: Request, title: str, **frame: Any) -> Layout:
     if visitor is not None:
         fields |= {
             "csrf": visitor.csrf,
+            "session_seconds": _seconds_left(visitor, services),
             "who": show_mail_text(visitor.identity.label),
             "role": visitor.role or "no role",
             "navigation": _navigation(services, request.url.path),
@@ -61,6 +62,12 @@ def build_layout(request: Request, title: str, **frame: Any) -> Layout:
             "may_stop": visitor.may(Role.ANALYST),
         }
     return Layout(**{**fields, **frame})
+
+
+def _seconds_left(visitor: Visitor, services: Services) -> int:
+    if visitor.ends_at is None:
+        return 0
+    return max(int((visitor.ends_at - services.now()).total_seconds()), 1)
 
 
 def _navigation(services: Services, path: str) -> tuple[NavigationLink, ...]:

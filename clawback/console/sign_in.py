@@ -204,12 +204,13 @@ class SignInPages:
         return RedirectResponse(target, HTTPStatus.SEE_OTHER)
 
     async def extend(self, request: Request) -> Response:
-        """Answer POST `/auth/extend`: stay signed in; gives when the session ends now."""
+        """Answer POST `/auth/extend`: stay signed in; gives for how long, in seconds."""
         if (session := self._session(request)) is None:
             raise SignInNeeded
-        renewed = session.renewed(self.now())
+        now = self.now()
+        renewed = session.renewed(now)
         add_cookie(request, self.cookie.write(renewed))
-        return JSONResponse({"ends_at": renewed.ends_at.isoformat()})
+        return JSONResponse({"seconds": int((renewed.ends_at - now).total_seconds())})
 
     async def show_signed_out(self, request: Request) -> Response:
         """Answer GET `/auth/signed-out`."""

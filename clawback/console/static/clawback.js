@@ -144,6 +144,19 @@
     }
   }, 1000);
 
+  // ---- a minute before the session ends
+
+  const ending = $("#session-end");
+  let endsAt = Date.now() + 1000 * (ending?.dataset.seconds ?? 0);
+  if (ending) setInterval(() => { ending.hidden = endsAt - Date.now() > 60000; }, 1000);
+
+  $("#stay")?.addEventListener("click", async () => {
+    const headers = { "X-Clawback-CSRF": ending.dataset.csrf };
+    const answer = await fetch("/auth/extend", { method: "POST", headers });
+    if (answer.ok) endsAt = Date.now() + 1000 * (await answer.json()).seconds;
+    else location.assign("/sign-in");
+  });
+
   // ---- start
 
   const zone = $("#browser-zone");

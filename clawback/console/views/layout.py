@@ -29,7 +29,8 @@ class Layout:
     """The frame of one page.
 
     `title` is that of the browser's tab. `topic` is what the page hears of by server-sent events;
-    empty if nothing. `returns_to` is the path to come back to after signing in.
+    empty if nothing. `returns_to` is the path to come back to after signing in. `session_seconds`
+    is how long the session lasts if nothing is done in it.
     """
 
     title: str
@@ -38,6 +39,7 @@ class Layout:
     csrf: str = ""
     navigation: tuple[NavigationLink, ...] = ()
     who: str = ""
+    session_seconds: int = 0
     role: str = ""
     zone: str = "UTC"
     stop: StopBanner | None = None

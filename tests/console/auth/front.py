@@ -22,6 +22,7 @@ from clawback.console.authenticator import LocalUser
 from clawback.console.front_door import FrontDoor, open_front_door
 from clawback.console.gate import SessionGate, require_fresh
 from clawback.console.page_routes import Page, RateClass
+from clawback.console.pages.browser_settings import SETTINGS_PAGES
 from clawback.console.services import Services, visitor_of
 from clawback.console.session_cookie import Session
 from clawback.local import free_port
@@ -213,9 +214,9 @@ async def opened(
         read, keys, revoked, address=address, now=clock, local=local
     ) as door:
         app = build_app(
-            Services(read, client),
+            Services(read, client, now=clock),
             door.gate,
-            [*door.pages, *pages(lambda: fronts[0])],
+            [*door.pages, *pages(lambda: fronts[0]), *SETTINGS_PAGES],
             api_routes(door.gate),
             door.site,
         )

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page
 
-from tests.console.auth.front import GROUPS, Front, opened
+from tests.console.auth.front import GROUPS, Front, minutes, opened
 from tests.console.console_site import accessibility_problems
 from tests.http_server import serving
 from tests.identity.providers import CLIENT, mock_provider
@@ -140,4 +140,33 @@ async def test_somebody_without_a_role_sees_why(front: Front, browser: Browser) 
     assert await page.get_by_text("The claim did not come").is_visible()
     assert await accessibility_problems(page) == []
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+    await context.close()
+
+
+async def test_a_page_offers_to_stay_signed_in(front: Front, browser: Browser) -> None:
+    """A minute before the session ends, and no sooner; the session then goes on."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.clock.install()
+    await page.goto(f"{console_of(front)}/keys")
+    await page.wait_for_url("**/oauth2/authorize*")
+    await sign_in_at_the_provider(page)
+    await page.get_by_role("heading", name="Keyboard shortcuts").first.wait_for()
+    stay = page.get_by_role("button", name="Stay signed in")
+
+    await page.clock.fast_forward("28:50")
+    assert not await stay.is_visible()
+    front.clock.now += minutes(29)
+    await page.clock.fast_forward("00:11")
+    await stay.wait_for()
+    assert await accessibility_problems(page) == []
+    async with page.expect_response("**/auth/extend") as answered:
+        await stay.click()
+    assert (await answered.value).status == 200
+    await page.clock.fast_forward("00:02")
+    await stay.wait_for(state="hidden")
+
+    front.clock.now += minutes(29)
+    await page.goto(f"{console_of(front)}/cases/1")
+    assert ANA in await page.content()
     await context.close()
