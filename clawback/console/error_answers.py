@@ -42,7 +42,7 @@ def answer_error(request: Request, error: ConsoleError) -> Response:
 
 def is_for_program(request: Request) -> bool:
     """Whether a program asks."""
-    return request.url.path.startswith(API)
+    return str(request.scope["path"]).startswith(API)
 
 
 def is_for_htmx(request: Request) -> bool:

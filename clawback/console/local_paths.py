@@ -36,8 +36,8 @@ def resolve_next(request: Request, target: str) -> str:
 
 def own_url(request: Request) -> str:
     """Return path and query of a request without the mark."""
-    path = quote("/" + request.url.path.lstrip("/\\"), safe="/:@!$&'()*+,;=~")
-    query = parse_qsl(request.url.query, keep_blank_values=True)
+    path = quote("/" + str(request.scope["path"]).lstrip("/\\"), safe="/:@!$&'()*+,;=~")
+    query = request.query_params.multi_items()
     return _join(path, [(name, value) for name, value in query if name != MARK])
 
 

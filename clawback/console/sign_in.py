@@ -113,11 +113,14 @@ class SignInPages:
             asks_again="fresh" in query,
             former=self.authenticator.former_session(request),
         )
-        add_cookie(request, self.started.write(started))
+        for header in (*self.started.clear_many(request), self.started.write(started)):
+            add_cookie(request, header)
         return RedirectResponse(begun.url, HTTPStatus.SEE_OTHER)
 
     async def finish(self, request: Request) -> Response:
         """Answer GET `/auth/callback`, where the provider sends the browser back."""
+        if request.method != "GET":
+            return Response()  # whoever only looks must not use it up
         query = request.query_params
         state = query.get("state", "")
         started = self.started.read(request, state, self.now())
@@ -180,6 +183,8 @@ class SignInPages:
         """Answer GET `/auth/local?link=`: sign the user of this machine in, once."""
         if self.local is None or self.links is None:
             raise NoSuchObject("People sign in at the identity provider here, not by a link.")
+        if request.method != "GET":
+            return Response()
         query = read_query(request, frozenset({"link"}))
         if not self.local.is_peer(request) or not self.links.use(query.get("link", "")):
             text = "This link is used, older than five minutes, or not of this console."

@@ -21,6 +21,7 @@ from clawback.model.times import UtcDatetime
 LIFETIME: Final = timedelta(minutes=10)
 _PATH: Final = "/auth"
 _DIGITS: Final = 12
+_MOST_AT_ONCE: Final = 5
 
 
 class StartedSignIn(Payload):
@@ -76,6 +77,16 @@ class StartedCookies:
             return None
         is_young = started.started_at <= now < started.started_at + LIFETIME
         return started if is_young and started.state == state else None
+
+    def clear_many(self, request: Request) -> list[str]:
+        """Return the headers that remove all cookies of sign-ins, if there are too many.
+
+        A page of another site can begin sign-ins; with all of their cookies, no request would fit.
+        """
+        names = [name for name in request.cookies if name.startswith(self._prefix)]
+        if len(names) < _MOST_AT_ONCE:
+            return []
+        return [f"{name}=; Max-Age=0; {self._attributes}" for name in names]
 
     def clear(self, state: str) -> str:
         """Return the header `Set-Cookie` that removes the cookie of a sign-in."""

@@ -184,6 +184,7 @@ def pages(front: Callable[[], Front]) -> tuple[Page, ...]:
         Page("/decide", show, Role.ANALYST, RateClass.DECISION, methods=("POST",)),
         Page("/resume", resume, Role.OPERATOR, RateClass.DECISION, methods=("POST",)),
         Page("/explain", explain, Role.VIEWER, RateClass.COSTLY),
+        Page("/explain-now", show, Role.VIEWER, RateClass.COSTLY),
         Page("/events", stream, Role.VIEWER, RateClass.STREAM),
     )
 

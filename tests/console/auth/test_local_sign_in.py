@@ -37,6 +37,8 @@ async def test_a_link_signs_in_once_and_leaves_the_address(front: Front) -> None
     link = front.door.create_link()
     assert link is not None
     assert link.startswith(f"{front.url}/auth/local?link=")
+    async with httpx.AsyncClient() as http:
+        await http.head(link)
     opened_link = await browser.get(path_of(link))
     assert (opened_link.status_code, opened_link.headers["location"]) == (303, "/")
     cookie = opened_link.headers["set-cookie"]

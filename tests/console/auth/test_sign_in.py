@@ -1,9 +1,11 @@
 """Signing in at a provider, staying signed in, and what attackers try on the way."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from itertools import cycle
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -23,6 +25,7 @@ from tests.console.auth.front import (
 )
 from tests.identity.providers import LocalProvider, local_provider
 from tests.people import person
+from tests.waiting import eventually
 
 COOKIE = "clawback-console"
 
@@ -418,6 +421,78 @@ async def test_decisions_and_searches_are_limited_by_person(front: Front) -> Non
     assert 60 <= decided < 120
     assert int(response.headers["retry-after"]) >= 1
     assert (await one.post("/search", tokens[one])).status_code == 200
+
+
+async def test_an_explanation_or_backtest_runs_alone(front: Front) -> None:
+    """For one person; whoever waits for it can do everything else."""
+    browser = front.browser()
+    await browser.sign_in()
+    running = asyncio.create_task(browser.get("/explain"))
+
+    async def is_refused() -> bool | None:
+        return (await browser.get("/explain-now")).status_code == 429 or None
+
+    await eventually(is_refused)
+    assert (await browser.get("/")).status_code == 200
+    front.release.set()
+    assert (await running).status_code == 200
+    assert (await browser.get("/explain-now")).status_code == 200
+
+
+async def test_behind_a_proxy_cookies_need_https(provider: LocalProvider) -> None:
+    """The prefixes keep other hosts of the domain, and plain http, from setting them."""
+    settings = provider_settings(provider, console_url="https://claw.example")
+    async with opened(settings) as front:
+        browser = front.browser()
+        assert (await browser.get("/")).status_code == 421
+        start = await browser.get("/auth/start", host="claw.example")
+        asked = dict(parse_qsl(urlsplit(start.headers["location"]).query))
+        assert asked["redirect_uri"] == "https://claw.example/auth/callback"
+        cookie = start.headers["set-cookie"]
+        assert cookie.startswith("__Secure-clawback-sign-in-")
+        assert cookie.endswith("Path=/auth; HttpOnly; SameSite=Lax; Secure")
+
+        answer = f"/auth/callback?state={asked['state']}&code={asked['nonce']}"
+        headers = {"host": "claw.example", "cookie": cookie.partition(";")[0]}
+        back = await browser.get(answer, **headers)
+        given = [one for one in back.headers.get_list("set-cookie") if "Max-Age=0" not in one]
+        assert [one.partition("=")[0] for one in given] == ["__Host-clawback"]
+        assert given[0].endswith("Path=/; HttpOnly; SameSite=Strict; Secure")
+
+
+async def test_behind_a_proxy_addresses_are_what_it_saw(provider: LocalProvider) -> None:
+    """What a client says of itself stands before that, and does not help it."""
+    settings = provider_settings(provider, console_url="https://claw.example")
+    async with opened(settings) as front:
+
+        async def start(forwarded: str) -> int:
+            headers = {"host": "claw.example", "x_forwarded_for": forwarded}
+            return (await front.browser().get("/auth/start", **headers)).status_code
+
+        tried = [await start(f"198.51.100.{number}, 203.0.113.7") for number in range(30)]
+        assert tried[0] == 303
+        assert 429 in tried
+        assert await start("203.0.113.8") == 303
+
+
+async def test_whoever_only_looks_uses_nothing_up(front: Front) -> None:
+    """Scanners of links ask with HEAD first."""
+    browser = front.browser()
+    asked = await browser.begin()
+    url = f"{front.url}/auth/callback?state={asked['state']}&code={asked['nonce']}"
+    async with httpx.AsyncClient(cookies=browser.cookies) as http:
+        assert (await http.head(url)).status_code == 200
+    assert (await browser.finish(asked["state"], asked["nonce"])).status_code == 200
+
+
+async def test_many_begun_sign_ins_do_not_fill_the_cookies(front: Front) -> None:
+    """A page of another site could begin them."""
+    browser = front.browser()
+    for _ in range(9):
+        await browser.begin()
+    begun = [cookie for cookie in browser.cookies.jar if "sign-in" in cookie.name]
+    assert 1 <= len(begun) <= 5
+    assert (await browser.sign_in()).status_code == 200
 
 
 async def open_stream(browser: Browser) -> tuple[httpx.AsyncClient, httpx.Response]:
