@@ -4,6 +4,7 @@ It is the composition root of everything that decides who somebody is.
 """
 
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -68,9 +69,12 @@ async def open_front_door(  # noqa: PLR0913 - what a console has
     *,
     address: str | None = None,
     now: Clock = lambda: datetime.now(UTC),
+    seconds: Callable[[], float] = time.monotonic,
     local: LocalUser | None = None,
 ) -> AsyncIterator[FrontDoor]:
     """Open the front door until the block is left; `address` is where the console listens.
+
+    Rates are counted by `seconds`, which no change of the clock concerns.
 
     Raises:
         IdentityError: a setting is missing, or other machines could reach a console that cannot
@@ -98,7 +102,9 @@ async def open_front_door(  # noqa: PLR0913 - what a console has
         way = Way.LOCAL if local else Way.OIDC if provider else Way.ACCESS
         views = SignInViews(way, settings.identity_roles_claim, settings.identity_issuer or "")
         start = START if provider else SIGN_IN
-        gate = SessionGate(authenticator, cookie, PageLimits(site), views, now, start=start)
+        gate = SessionGate(
+            authenticator, cookie, PageLimits(site, seconds), views, now, start=start
+        )
         pages = SignInPages(
             site=site,
             views=views,

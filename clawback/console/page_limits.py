@@ -1,5 +1,7 @@
 """Which limit each rate class of a page has. Each replica counts by itself."""
 
+import time
+from collections.abc import Callable
 from typing import Final
 
 from starlette.requests import Request
@@ -33,9 +35,11 @@ _NAMES: Final = {
 class PageLimits:
     """Counts requests by rate class: of people by who they are, of others by address."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, seconds: Callable[[], float] = time.monotonic) -> None:
         self._site = site
-        self._rates = {one: RateLimiter(_NAMES[one], limit) for one, limit in PER_MINUTE.items()}
+        self._rates = {
+            one: RateLimiter(_NAMES[one], limit, clock=seconds) for one, limit in PER_MINUTE.items()
+        }
         self._places = {
             one: ConcurrencyLimiter(_NAMES[one], limit) for one, limit in AT_ONCE.items()
         }

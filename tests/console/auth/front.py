@@ -55,6 +55,9 @@ class Clock:
     def __call__(self) -> datetime:
         return self.now
 
+    def seconds(self) -> float:
+        return self.now.timestamp()
+
 
 @dataclass
 class RevokedInProcess:
@@ -212,7 +215,7 @@ async def opened(
     client = await Client.connect("127.0.0.1:1", lazy=True)
     fronts: list[Front] = []
     async with open_front_door(
-        read, keys, revoked, address=address, now=clock, local=local
+        read, keys, revoked, address=address, now=clock, seconds=clock.seconds, local=local
     ) as door:
         app = build_app(
             Services(read, client, now=clock),

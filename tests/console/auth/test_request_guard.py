@@ -19,7 +19,7 @@ from clawback.settings import Settings
 from tests.console.auth.serving import serve
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
-SLOW = 0.5
+SLOW = 2.0
 
 
 async def echo(request: Request) -> JSONResponse:
