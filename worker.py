@@ -100,6 +100,7 @@ from clawback.temporal.key_ring import PayloadKeyError
 from clawback.temporal.kill_switch import KillSwitch
 from clawback.temporal.match_gateway import MatchGateway
 from clawback.temporal.namespace_checks import NamespaceNotReady, check_namespace
+from clawback.temporal.notification_gateway import NotificationGateway
 from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.page_dispatcher import PageDispatcher
 from clawback.temporal.poll_health import PollHealth
@@ -282,8 +283,9 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
             notifier or Notifier({}),
             api,
             rules,
-            PageLinks.of(settings, client.namespace),
-            lambda: audit_keeper.published,
+            links=PageLinks.of(settings, client.namespace),
+            gateway=NotificationGateway(client),
+            audit_head=lambda: audit_keeper.published,
         ),
         pollers,
     )

@@ -32,7 +32,11 @@ if not workflow.unsafe.in_sandbox():
     from activities.undo import UndoActivities
 
     ACTIVITIES |= {
-        names.WORKFLOW_QUEUE: (AuditActivities.append_records, IdentityActivities.verify_order),
+        names.WORKFLOW_QUEUE: (
+            AuditActivities.append_records,
+            IdentityActivities.verify_order,
+            NotificationActivities.find_route,
+        ),
         names.GUARD_QUEUE: (
             GuardActivities.reserve,
             ReservedMoveActivities.reserve_and_move,
@@ -75,6 +79,9 @@ if not workflow.unsafe.in_sandbox():
         names.NOTIFICATION_QUEUE: (
             NotificationActivities.deliver,
             NotificationActivities.find_listeners,
+            NotificationActivities.put_off,
+            NotificationActivities.deliver_digest,
+            NotificationActivities.is_unanswered,
         ),
     }
 

@@ -10,14 +10,19 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from clawback.actions import InstallationOccasion
 from clawback.cases import NotificationStep
+from clawback.cases.digest import DigestDelivery, WaitingNotification
 from clawback.cloudflare import ApiError, EmailSecurity, Share, errors
 from clawback.model.messages import Target
 from clawback.model.payload import Payload
+from clawback.model.times import UtcDatetime
 from clawback.notifications import DeliveryError, Notifier, render_notification
+from clawback.notifications.digest_rendering import render_digest
 from clawback.notifications.errors import DeliveryRejected, DeliveryUnavailable
+from clawback.notifications.routing import Route, RouteRequest, find_route
 from clawback.rules.live import LiveRules
 from clawback.temporal.console_links import PageLinks
 from clawback.temporal.error_types import ErrorType
+from clawback.temporal.notification_gateway import NotificationGateway
 
 # The channels of a case, and the attempts of each, all want the same message.
 _CACHED_SCREENSHOTS = 16
@@ -30,24 +35,35 @@ class Delivered(Payload):
     missing: str | None = None
 
 
+class PutOff(Payload):
+    """A notification to put off from `at` until the end of the quiet hours of its channel."""
+
+    step: NotificationStep
+    at: UtcDatetime
+    until: UtcDatetime
+
+
 class NotificationActivities:
     """Delivers notifications through the operator's channels.
 
     Reporters are written to only at the account's own domains.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a notification is made of
         self,
         notifier: Notifier,
         api: EmailSecurity,
         rules: LiveRules,
+        *,
         links: PageLinks,
+        gateway: NotificationGateway,
         audit_head: Callable[[], str] = str,
     ) -> None:
         self._notifier = notifier
         self._api = api.on(Share.ENRICHING)
         self._rules = rules
         self._links = links
+        self._gateway = gateway
         self._audit_head = audit_head
         self._screenshots: LRUCache[str, bytes] = LRUCache(_CACHED_SCREENSHOTS)
 
@@ -72,6 +88,42 @@ class NotificationActivities:
         """Name the channels that listen for something of the installation."""
         channels = self._notifier.channels.items()
         return [name for name, channel in channels if occasion in channel.occasions]
+
+    @activity.defn(name="notifications.find_route")
+    async def find_route(self, request: RouteRequest) -> Route:
+        """Say whether a notification waits for the end of quiet hours, and whom it escalates to."""
+        return find_route(self._notifier.channels, request)
+
+    @activity.defn(name="notifications.put_off")
+    async def put_off(self, request: PutOff) -> None:
+        """Hand a notification to the digest of its channel."""
+        step = request.step
+        rendered = render_notification(step, self._links)
+        waiting = WaitingNotification(
+            id=step.id,
+            subject=rendered.subject,
+            link=rendered.link,
+            at=request.at,
+            until=request.until,
+        )
+        await self._gateway.put_off(step.action.channel, waiting)
+
+    @activity.defn(name="notifications.deliver_digest")
+    async def deliver_digest(self, request: DigestDelivery) -> Delivered:
+        """Make one attempt to deliver a digest. Every attempt carries the same id."""
+        channel = request.digest.channel
+        try:
+            rendered = render_digest(request, self._links, self._audit_head())
+            refused = await self._notifier.send(channel, rendered)
+        except DeliveryError as error:
+            raise _application_error(channel, error) from None
+
+        return Delivered(missing=refused)
+
+    @activity.defn(name="notifications.is_unanswered")
+    async def is_unanswered(self, step: NotificationStep) -> bool:
+        """Whether what a notification reports as held still waits for people."""
+        return await self._gateway.is_unanswered(step)
 
     def _check_reporter(self, reporter: str | None) -> None:
         """Refuse to write to addresses outside the account."""

@@ -24,6 +24,7 @@ if not workflow.unsafe.in_sandbox():
     from workflows.case_part import CasePartWorkflow
     from workflows.case_undo import CaseUndoWorkflow
     from workflows.correlation_shard import CorrelationShardWorkflow
+    from workflows.digest import DigestWorkflow
     from workflows.guard import GuardWorkflow
     from workflows.notification import NotificationWorkflow
     from workflows.own_submission import OwnSubmissionWorkflow
@@ -42,6 +43,7 @@ if not workflow.unsafe.in_sandbox():
         CaseUndoWorkflow,
         CaseWorkflow,
         CorrelationShardWorkflow,
+        DigestWorkflow,
         GuardWorkflow,
         NotificationWorkflow,
         OwnSubmissionWorkflow,

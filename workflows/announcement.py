@@ -1,17 +1,13 @@
 """The announcement workflow: tell the channels that listen for something of the installation."""
 
-from contextlib import suppress
-
 from temporalio import workflow
-from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.notifications import NotificationActivities
     from clawback.cases.announcements import Announcement, announce
     from clawback.temporal import names
-    from workflows.notification import NotificationWorkflow
     from workflows.options import FIND_LISTENERS
+    from workflows.steps.notifying import start_notifications
 
 
 @workflow.defn(name=names.ANNOUNCEMENT)
@@ -24,13 +20,5 @@ class AnnouncementWorkflow:
         channels: list[str] = await workflow.execute_activity_method(
             NotificationActivities.find_listeners, announcement.occasion, **FIND_LISTENERS
         )
-        for step in announce(announcement, names.GUARD_ID, channels):
-            with suppress(WorkflowAlreadyStartedError):
-                await workflow.start_child_workflow(
-                    NotificationWorkflow.run,
-                    step,
-                    id=names.notification_id(step.id),
-                    parent_close_policy=ParentClosePolicy.ABANDON,
-                    static_summary=f"notify {step.recipient}: {announcement.occasion}",
-                )
+        await start_notifications(announce(announcement, names.GUARD_ID, channels))
         return len(channels)

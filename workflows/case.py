@@ -9,8 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
-from temporalio.workflow import ParentClosePolicy
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
@@ -43,11 +42,11 @@ with workflow.unsafe.imports_passed_through():
     from clawback.model.texts import bounded
     from clawback.temporal import names
     from clawback.temporal.case_sender import PART_TASK_TIMEOUT
-    from workflows.notification import NotificationWorkflow
     from workflows.options import REDELIVER
     from workflows.steps.acting import CaseActing
     from workflows.steps.attempts import verify
     from workflows.steps.audit import write_records
+    from workflows.steps.notifying import start_notification
     from workflows.steps.orders import require_order, take_order
     from workflows.steps.publication import CATCH_UP_AFTER, CasePublication
     from workflows.steps.takeover import Takeover
@@ -181,14 +180,7 @@ class CaseWorkflow:
     async def _notify(self, step: NotificationStep) -> None:
         """Start the notification workflow. The case does not wait for it, and may close first."""
         self._case.notifications.begin(step, workflow.now())
-        with suppress(WorkflowAlreadyStartedError):
-            await workflow.start_child_workflow(
-                NotificationWorkflow.run,
-                step,
-                id=names.notification_id(step.id),
-                parent_close_policy=ParentClosePolicy.ABANDON,
-                static_summary=f"{step.action.name} {step.recipient}: {step.context.occasion}",
-            )
+        await start_notification(step)
 
     @workflow.signal(name=names.NOTIFICATION_ENDED)
     def notification_ended(self, uid: str, number: int, outcome: str) -> None:

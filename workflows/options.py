@@ -199,6 +199,37 @@ DELIVER: Final[dict[str, Any]] = {
 On a queue of its own, so that nothing else waits behind a slow channel.
 """
 
+FIND_ROUTE: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(seconds=5),
+    "local_retry_threshold": timedelta(seconds=5),
+}
+"""Find the way of a notification, as a local activity: it only reads the channel file."""
+
+PUT_OFF: Final[dict[str, Any]] = {
+    "task_queue": names.NOTIFICATION_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=5)
+    ),
+}
+"""Hand a notification to a digest: safe to repeat, retried for ever."""
+
+ASK_UNANSWERED: Final[dict[str, Any]] = {
+    "task_queue": names.NOTIFICATION_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=45),
+    "schedule_to_close_timeout": timedelta(minutes=10),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)
+    ),
+}
+"""Ask a case whether people have decided. It is told as unanswered if it cannot say so."""
+
+DIGEST_PATIENCE: Final = timedelta(hours=8)
+"""How long after quiet hours a notification waits for its digest, which is retried for six.
+
+Then it goes out alone, so that it is never lost.
+"""
+
 FIND_LISTENERS: Final[dict[str, Any]] = {
     "task_queue": names.NOTIFICATION_QUEUE,
     "start_to_close_timeout": timedelta(seconds=10),

@@ -29,9 +29,9 @@ with workflow.unsafe.imports_passed_through():
         UndoSummary,
     )
     from workflows.case_undo import CaseUndoWorkflow
-    from workflows.notification import NotificationWorkflow
     from workflows.options import ASSESS_UNDO
     from workflows.steps.audit import write_records
+    from workflows.steps.notifying import start_notification
     from workflows.steps.orders import require_order, take_order
     from workflows.validators import require_no_problem
 
@@ -239,14 +239,7 @@ class UndoWorkflow:
     async def _start_notifications(self, steps: Iterable[NotificationStep]) -> None:
         for step in steps:
             self._sent += 1
-            with suppress(WorkflowAlreadyStartedError):
-                await workflow.start_child_workflow(
-                    NotificationWorkflow.run,
-                    step,
-                    id=names.notification_id(step.id),
-                    parent_close_policy=ParentClosePolicy.ABANDON,
-                    static_summary=f"notify {step.recipient}: undo {step.context.occasion}",
-                )
+            await start_notification(step)
 
     async def _undo(self, case: CaseRun) -> UndoSummary:
         request = CaseUndoRequest(case=case, scope=self._scope)

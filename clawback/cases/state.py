@@ -356,7 +356,8 @@ class NotificationContext(Payload):
 class NotificationStep(Payload):
     """Start one notification, to a channel or through it to one reporter.
 
-    `number` counts the notifications of the case, from 0.
+    `number` counts the notifications of the case, from 0. `escalated_from` are the channels that
+    had it before, because nobody answered there.
     """
 
     action: Notification
@@ -365,12 +366,28 @@ class NotificationStep(Payload):
     episode: str
     context: NotificationContext
     reporter: str | None = None
+    escalated_from: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
         """Identifies this notification: the same for every attempt, never reused. A hash."""
         run = self.context.uid.rpartition("/")[2]
-        return hashlib.sha256(f"{run}/{self.number}".encode()).hexdigest()[:32]
+        again = f"/{len(self.escalated_from)}" if self.escalated_from else ""
+        return hashlib.sha256(f"{run}/{self.number}{again}".encode()).hexdigest()[:32]
+
+    @property
+    def has_listener(self) -> bool:
+        """Whether what it reports waits for its outcome: one of its own notifications."""
+        return not self.context.is_installation and not self.escalated_from
+
+    def escalated(self, channel: str) -> "NotificationStep":
+        """The same for the next channel."""
+        return self.model_copy(
+            update={
+                "action": self.action.model_copy(update={"channel": channel}),
+                "escalated_from": (*self.escalated_from, self.action.channel),
+            }
+        )
 
     @property
     def recipient(self) -> str:

@@ -15,6 +15,7 @@ from clawback.model.loggable import LoggableError
 from clawback.model.plain_errors import PlainError, plain_errors
 from clawback.model.suggestions import did_you_mean
 from clawback.notifications.channels import CHANNEL_TYPES, Channels
+from clawback.notifications.quiet_hours import QuietHours
 
 _ANY_CHANNEL: Any = reduce(operator.or_, CHANNEL_TYPES)
 _CHANNEL = Annotated[_ANY_CHANNEL, Field(discriminator="kind")]
@@ -38,7 +39,7 @@ def read_channels(file: Path | None) -> Channels:
     tables: dict[str, Any] = {}
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
-        return parse_channels(tables)
+        channels = parse_channels(tables)
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
         raise ChannelFileError(
@@ -49,6 +50,10 @@ def read_channels(file: Path | None) -> Channels:
     except ValidationError as error:
         problems = "; ".join(f"{file}: {problem}" for problem in _describe_problems(error, tables))
         raise ChannelFileError(problems) from None
+
+    if problems := "; ".join(f"{file}: {one}" for one in _check_escalations(channels)):
+        raise ChannelFileError(problems)
+    return channels
 
 
 def parse_channels(tables: Mapping[str, object]) -> Channels:
@@ -68,6 +73,22 @@ def traits_of(channels: Channels) -> Mapping[str, ChannelTraits]:
     }
 
 
+def _check_escalations(channels: Channels) -> Iterator[str]:
+    """Describe escalations that lead nowhere, or in a circle."""
+    for name, channel in channels.items():
+        if (first := channel.escalate_to) is not None and first not in channels:
+            remedy = did_you_mean(first, channels)
+            yield f"{name}.escalate_to: there is no channel {first}; {remedy}"
+
+        known, to = [name], first
+        while to is not None and to in channels and to not in known:
+            known.append(to)
+            to = channels[to].escalate_to
+        if to == name:
+            circle = " to ".join((*known, name))
+            yield f"{name}.escalate_to: it leads in a circle, from {circle}; end it somewhere"
+
+
 def _describe_problems(error: ValidationError, tables: Mapping[str, Any]) -> Iterator[str]:
     for one in plain_errors(error, tables):
         remedy = f"; {one.remedy}" if one.remedy else ""
@@ -77,7 +98,10 @@ def _describe_problems(error: ValidationError, tables: Mapping[str, Any]) -> Ite
 
 
 def _keys_of(tables: Mapping[str, Any], error: PlainError) -> list[str]:
-    """Give the keys of a table, by its kind."""
+    """Give the keys of a table, by its kind, or of its quiet hours."""
+    if error.path[1] == "quiet_hours":
+        fields = QuietHours.model_fields
+        return [field.alias or name for name, field in fields.items()]
     kind = tables[str(error.path[0])].get("kind")
     found = (
         one for one in CHANNEL_TYPES if get_args(one.model_fields["kind"].annotation)[0] == kind

@@ -8,11 +8,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from clawback.actions import CASE_WORDS, InstallationOccasion, Occasion
 from clawback.cases import NotificationContext, NotificationStep
+from clawback.cases.digest import Digest
 from clawback.model.texts import bounded
 from clawback.notifications.defang import defang
 from clawback.temporal.console_links import PageLinks
@@ -63,25 +65,22 @@ _TEMPLATES = Environment(
 class RenderedNotification:
     """A notification as plain text.
 
-    `id` is the same for every attempt. `reporter` is the address it goes to, if it is for one
-    reporter. `screenshot` is a PNG.
+    `id` is the same for every attempt, `at` when it was due. `context` is what it reports, `digest`
+    what waited during quiet hours: one of them is set. `link_label` is what a button with the link
+    says. `reporter` is the address it goes to, if it is for one reporter. `screenshot` is a PNG.
     """
 
     id: str
     subject: str
     text: str
-    context: NotificationContext
+    at: datetime
+    context: NotificationContext | None = None
+    digest: Digest | None = None
     link: str | None = None
+    link_label: str = ""
     reporter: str | None = None
     screenshot: bytes | None = field(default=None, repr=False)
     audit_head: str = ""
-
-    @property
-    def link_label(self) -> str:
-        """What a button with the link says."""
-        if self.context.is_installation:
-            return "Open the rule" if self.context.rule else "Open operations"
-        return "Open the undo" if self.context.is_undo else "Open the case"
 
 
 def render_notification(
@@ -124,6 +123,8 @@ def render_notification(
             group=group,
         )
     )
+    if step.escalated_from:
+        subject, text = f"Unanswered: {subject}", f"{_describe_escalation(step)}\n{text}"
     text = bounded(text + (f"\n\n{missing}" if missing else ""), MAX_TEXT)
     if audit_head and not action.is_for_reporters:
         # After the cut, and never from a template: it must arrive whatever the rule says.
@@ -133,12 +134,24 @@ def render_notification(
         id=step.id,
         subject=" ".join(subject.split())[:_MAX_SUBJECT],
         text=text,
+        at=context.at,
         context=context,
         link=link,
+        link_label=_label_of(context),
         reporter=step.reporter,
         screenshot=screenshot,
         audit_head=audit_head,
     )
+
+
+def _describe_escalation(step: NotificationStep) -> str:
+    return f"Nobody has answered in {', '.join(step.escalated_from)}."
+
+
+def _label_of(context: NotificationContext) -> str:
+    if context.is_installation:
+        return "Open the rule" if context.rule else "Open operations"
+    return "Open the undo" if context.is_undo else "Open the case"
 
 
 def _template_of(context: NotificationContext) -> str:

@@ -63,6 +63,11 @@ class PageLinks:
         return f"{self.console}/rules/{quote(rule, safe='')}" if self.console else None
 
     @property
+    def inbox_page(self) -> str | None:
+        """Link to what waits for people."""
+        return f"{self.console}/" if self.console else None
+
+    @property
     def operations_page(self) -> str | None:
         """Link to what runs, and to the kill switch."""
         return f"{self.console}/ops" if self.console else None

@@ -58,6 +58,7 @@ UNDO: Final = "undo"
 OWN_SUBMISSION: Final = "own-submission"
 NOTIFICATION: Final = "notification"
 ANNOUNCEMENT: Final = "announcement"
+DIGEST: Final = "digest"
 SET_ASIDE: Final = "set-aside"
 RECONCILIATION: Final = "reconciliation"
 ACCESS: Final = "access"
@@ -69,6 +70,8 @@ MATCHED: Final = "matched"
 UNDO_REQUESTED: Final = "undo_requested"
 PART_CHANGED: Final = "part_changed"
 NOTIFICATION_ENDED: Final = "notification_ended"
+PUT_OFF: Final = "put_off"
+DIGESTED: Final = "digested"
 BUDGET_FREED: Final = "budget_freed"
 REFUNDED: Final = "refunded"
 WORK_UNDONE: Final = "work_undone"
@@ -122,6 +125,8 @@ STATE_ATTRIBUTE: Final = "ClawbackState"
 MODE_ATTRIBUTE: Final = "ClawbackMode"
 HASH_ATTRIBUTE: Final = "ClawbackHash"
 """The hash at the end of the id of a case, by whose first digits people name it."""
+CHANNEL_ATTRIBUTE: Final = "ClawbackChannel"
+"""The channel of a notification: the name that the operator gave it."""
 TOUCHES_ATTRIBUTE: Final = "ClawbackTouches"
 """Keyed hashes of what a case touches, and marks: see `clawback.cases.touches`."""
 OPENED_ATTRIBUTE: Final = "ClawbackOpened"
@@ -136,6 +141,7 @@ SEARCH_ATTRIBUTES: Final[Mapping[str, str]] = {
     STATE_ATTRIBUTE: "Keyword",
     MODE_ATTRIBUTE: "Keyword",
     HASH_ATTRIBUTE: "Keyword",
+    CHANNEL_ATTRIBUTE: "Keyword",
     TOUCHES_ATTRIBUTE: "KeywordList",
     OPENED_ATTRIBUTE: "Datetime",
     CHANGED_ATTRIBUTE: "Datetime",
@@ -192,6 +198,11 @@ def own_submission_id(key: str) -> str:
 def notification_id(hashed: str) -> str:
     """The id of the one workflow that delivers a notification."""
     return f"{NOTIFICATION}/{hashed}"
+
+
+def digest_id(channel: str) -> str:
+    """The id of what waits for the end of the quiet hours of a channel."""
+    return f"{DIGEST}/{channel}"
 
 
 def announcement_id(hashed: str) -> str:

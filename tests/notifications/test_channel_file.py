@@ -96,6 +96,52 @@ def test_without_a_file_there_are_no_channels() -> None:
             "soc.hue: there is no such key here; use one of kind, occasions",
         ),
         ("[soc]", "[soc", "invalid TOML"),
+        ("[soc]", "[soc]\nescalate_to = 'mail'", "soc: escalate_to and escalate_after must be"),
+        (
+            "[soc]",
+            "[soc]\nescalate_to = 'mial'\nescalate_after = '15m'",
+            "soc.escalate_to: there is no channel mial; did you mean 'mail'?",
+        ),
+        (
+            "[soc]",
+            "[soc]\nescalate_to = 'soc'\nescalate_after = '15m'",
+            "soc.escalate_to: it leads in a circle, from soc to soc",
+        ),
+        (
+            "[soc]",
+            "[soc]\nescalate_to = 'siem'\nescalate_after = '15'",
+            "soc.escalate_after: '15' is not a duration",
+        ),
+        (
+            "[soc]",
+            "[soc]\nquiet_hours = {from = '22:00', to = '07:00', zone = 'Mars'}",
+            "expected an IANA time zone, such as Europe/Berlin",
+        ),
+        (
+            "[soc]",
+            "[soc]\nquiet_hours = {from = 22, to = '07:00', zone = 'UTC'}",
+            "expected a time of day, such as 22:00",
+        ),
+        (
+            "[soc]",
+            "[soc]\nquiet_hours = {from = '22:00Z', to = '07:00', zone = 'UTC'}",
+            "expected a time of day without a zone",
+        ),
+        (
+            "[soc]",
+            "[soc]\nquiet_hours = {from = '00:00', to = '00:00', zone = 'UTC'}",
+            "these quiet hours never end",
+        ),
+        (
+            "[soc]",
+            "[soc]\nquiet_hours = {from = '22:00', to = '07:00'}",
+            "soc.quiet_hours.zone: zone of quiet_hours is missing",
+        ),
+        (
+            "[soc]",
+            "[soc]\nquiet_hours = {form = '22:00', to = '07:00', zone = 'UTC'}",
+            "soc.quiet_hours.form: there is no such key here; did you mean 'from'?",
+        ),
         ("[soc]", "[soc]\noccasions = ['held']", "soc.occasions.0: must be one of "),
     ],
 )

@@ -23,6 +23,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from clawback.actions import BlockSender, BulkMove, Move, Notify, Reclassify, Release, TrustDomain
 from clawback.cases import CasePlan, CaseState, CaseTiming, ForwardMatches, Limit
+from clawback.cases.digest import WaitingNotification
 from clawback.cases.state import Campaign
 from clawback.cases.undo_judgement import UndoHold
 from clawback.cases.undo_plan import UndoScope
@@ -45,6 +46,7 @@ from clawback.temporal.case_index import CaseFilter
 from clawback.temporal.correlation_gateway import CorrelationGateway
 from clawback.temporal.expiry_gateway import ExpiryGateway
 from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.notification_gateway import NotificationGateway
 from clawback.temporal.orders import sign_order
 from clawback.temporal.reconciliation_gateway import ReconciliationGateway
 from clawback.temporal.set_aside_gateway import MatchesSetAside, SetAsideGateway
@@ -353,6 +355,16 @@ async def announced(deployment: Deployment) -> str:
     return await latest(deployment, names.ANNOUNCEMENT)
 
 
+async def digested(deployment: Deployment) -> str:
+    """A digest that is due at once, of a notification that is gone."""
+    now = datetime.now(UTC)
+    waiting = WaitingNotification(id="gone", subject="Held", at=now, until=now)
+    await NotificationGateway(deployment.client).put_off("soc", waiting)
+    digest = names.digest_id("soc")
+    await deployment.client.get_workflow_handle(digest).result()
+    return digest
+
+
 async def polled_submissions(deployment: Deployment) -> str:
     """The poller of another source, which is never told anything."""
     await deployment.poll(EventKind.SUBMISSION)
@@ -541,6 +553,7 @@ SCENES: dict[str, Scene] = {
     "guard": guarded,
     "access": admitted,
     "announcement": announced,
+    "digest": digested,
     "watchdog": watched,
     "reconciliation": reconciled,
     "policy-lifted": policy_lifted,

@@ -9,18 +9,29 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SecretStr,
+    model_validator,
+)
 
 from clawback.actions import InstallationOccasion
+from clawback.actions.base import ChannelName
+from clawback.model.durations import Duration
 from clawback.model.hosts import is_loopback
 from clawback.notifications.errors import DeliveryRejected, DeliveryUnavailable
+from clawback.notifications.quiet_hours import QuietHours
 from clawback.notifications.rendering import RenderedNotification
 
 _MAX_RETRY_AFTER = 3600
+_LONGEST = timedelta(days=7)
 _HTTPS_PORT = 443
 _HTTP_PORT = 80
 _BUSY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
@@ -51,6 +62,10 @@ def _check_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _as_sequence(value: object) -> object:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
 Secret = Annotated[SecretStr, BeforeValidator(_resolve_secret)]
 WebUrl = Annotated[Secret, AfterValidator(_check_url)]
 
@@ -68,6 +83,18 @@ class Channel(BaseModel, ABC):
     kind: str
     occasions: tuple[InstallationOccasion, ...] = ()
     """What it hears of the installation, besides what rules send to it."""
+    quiet_hours: Annotated[tuple[QuietHours, ...], BeforeValidator(_as_sequence)] = ()
+    escalate_to: ChannelName | None = None
+    escalate_after: Duration | None = None
+    """How long a held case may stay undecided before `escalate_to` is told."""
+
+    @model_validator(mode="after")
+    def _check_escalation(self) -> Self:
+        if (self.escalate_to is None) != (self.escalate_after is None):
+            raise ValueError("escalate_to and escalate_after must be given together")
+        if self.escalate_after is not None and not timedelta() < self.escalate_after <= _LONGEST:
+            raise ValueError("escalate_after must be more than 0s and at most 7d")
+        return self
 
     @property
     @abstractmethod

@@ -109,7 +109,7 @@ def build_mail(notification: RenderedNotification, channel: MailChannel) -> Emai
     mail["From"] = channel.sender
     mail["To"] = notification.reporter or ", ".join(channel.to)
     mail["Subject"] = notification.subject
-    mail["Date"] = format_datetime(notification.context.at)
+    mail["Date"] = format_datetime(notification.at)
     mail["Message-ID"] = f"<{notification.id}@{domain}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"

@@ -58,8 +58,30 @@ def build_body(notification: RenderedNotification) -> bytes:
     must defang them itself.
     """
     context = notification.context
+    body = {
+        "type": "digest" if context is None else f"{_subject_of(context)}.{context.occasion}",
+        "timestamp": notification.at.isoformat(),
+        "id": notification.id,
+        "data": _build_data(notification, context),
+    }
+
+    return json.dumps(body, ensure_ascii=True).encode()
+
+
+def _build_data(
+    notification: RenderedNotification, context: NotificationContext | None
+) -> Mapping[str, Any]:
+    if context is None:
+        waited = notification.digest.waiting if notification.digest is not None else ()
+        return {
+            "text": notification.text,
+            "notifications": [one.model_dump(mode="json", exclude={"until"}) for one in waited],
+            "link": notification.link,
+            "audit_head": notification.audit_head or None,
+        }
+
     screenshot = notification.screenshot
-    data = {
+    return {
         "case": context.case,
         "rule": context.rule,
         "rule_version": context.version,
@@ -78,14 +100,6 @@ def build_body(notification: RenderedNotification) -> bytes:
         "audit_head": notification.audit_head or None,
         "screenshot": base64.b64encode(screenshot).decode() if screenshot else None,
     }
-    body = {
-        "type": f"{_subject_of(context)}.{context.occasion}",
-        "timestamp": context.at.isoformat(),
-        "id": notification.id,
-        "data": data,
-    }
-
-    return json.dumps(body, ensure_ascii=True).encode()
 
 
 def _subject_of(context: NotificationContext) -> str:
