@@ -219,8 +219,7 @@ def _describe_kind(outcome: str) -> str:
 
 
 def _case_words(context: NotificationContext, link: str | None) -> dict[str, str]:
-    sender = context.first.sender if context.first else None
-    mailbox = context.first.mailbox if context.first else None
+    first = context.first
     words = {
         "case": context.case,
         "rule": context.rule,
@@ -232,8 +231,11 @@ def _case_words(context: NotificationContext, link: str | None) -> dict[str, str
         "messages": str(context.messages),
         "mailboxes": str(context.mailboxes),
         "events": str(context.events),
-        "sender": defang(sender or ""),
-        "mailbox": defang(mailbox or ""),
+        "subject": defang((first and first.subject) or ""),
+        "sender": defang((first and first.sender) or ""),
+        "sender_name": defang((first and first.sender_name) or ""),
+        "authentication": defang(first.authentication if first else ""),
+        "mailbox": defang((first and first.mailbox) or ""),
         "why": "; ".join(map(defang, context.why)),
         "on_approval": "; ".join(map(defang, context.proposes)),
         "deadline": f"{context.answer_by:%Y-%m-%d %H:%M} UTC" if context.answer_by else "",

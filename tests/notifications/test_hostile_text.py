@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from clawback.model.messages import Target
 from clawback.notifications.channels.base import HttpChannel
 from clawback.notifications.channels.registry import CHANNEL_TYPES
-from tests.notifications.samples import KEY, build_notification
+from tests.notifications.samples import KEY, NOW, build_notification
 
 MARKUP = ("<!channel>", "<@U1>", "[click](", "*bold*", "<b>", "`code`")
 HOSTILE = (
@@ -53,10 +54,19 @@ def build_body(kind: str) -> Any:
     settings = {"kind": kind, "url": "https://receiver.test/hook", **SAMPLES[kind].settings}
     channel = CHANNELS[kind].model_validate(settings)
     notification = build_notification(
-        "{subject} {sender} {mailbox}",
+        "{subject} {sender} {sender_name} {authentication} {mailbox} {why} {on_approval}",
         group={"subject": HOSTILE},
-        sender=HOSTILE,
-        mailbox=HOSTILE,
+        first=Target(
+            id="m",
+            at=NOW,
+            subject=HOSTILE,
+            sender=HOSTILE,
+            sender_name=HOSTILE,
+            mailbox=HOSTILE,
+            spf=HOSTILE,
+        ),
+        why=(HOSTILE,),
+        proposes=(HOSTILE,),
     )
     request = channel.build_request(notification)
     body = request["json"] if "json" in request else json.loads(request["content"])

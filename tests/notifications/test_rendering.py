@@ -1,6 +1,7 @@
 """The rendered text reports real outcomes, and text from mail cannot change its meaning."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -138,6 +139,26 @@ def test_sender_and_mailbox_of_the_first_message_are_defanged() -> None:
     assert "First message: from boss@evil[.]test to ana@own[.]test" in default
     template = build_notification("{sender}, {mailbox}", first=FIRST).text
     assert template == "boss@evil[.]test, ana@own[.]test"
+
+
+def test_the_first_message_is_named_by_subject_sender_and_authentication() -> None:
+    """Address before display name, which anybody can choose. All of it comes from mail."""
+    first = replace(
+        FIRST,
+        subject="Invoice 4471 at https://pay.test",
+        sender_name="PayPal\r\n<service@paypal.test>",
+        spf="FAIL",
+        dmarc="none",
+    )
+    lines = build_notification(first=first).text.splitlines()
+    assert "Subject: Invoice 4471 at hxxps[:]//pay[.]test" in lines
+    assert (
+        'First message: from boss@evil[.]test ("PayPal <service@paypal[.]test>") to ana@own[.]test'
+    ) in lines
+    assert "Authentication: spf fail, dmarc none" in lines
+    template = build_notification("{subject}|{sender_name}|{authentication}", first=first).text
+    assert template.count("|") == 2
+    assert "\n" not in template
 
 
 def test_a_word_without_a_value_is_empty() -> None:
