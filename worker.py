@@ -52,6 +52,7 @@ from clawback.rules.act_check import ActCheck
 from clawback.rules.live import LiveRules
 from clawback.services.audit_keeper import AuditKeeper
 from clawback.services.background import Services
+from clawback.services.channel_monitor import monitor_channels
 from clawback.services.configuration import (
     build_budgets,
     build_check,
@@ -199,7 +200,12 @@ class WorkerProcess:
         versions = VersionMonitor(client, versioning.version)
         health = join_health(monitor, versions, PollHealth(PollerGateway(client), intervals))
         stack.enter_context(serve_metrics(settings.metrics, [telemetry.scrape], health))
-        for watching in (monitor.watch(), versions.watch()):
+        metrics.initialise_channels(channels)
+        for watching in (
+            monitor.watch(),
+            versions.watch(),
+            monitor_channels(client, tuple(channels)),
+        ):
             stack.callback(asyncio.create_task(watching).cancel)
 
         permit = SuspensionPermit(KillSwitch(keeper))

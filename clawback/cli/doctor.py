@@ -4,11 +4,17 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import Annotated
+
+import typer
 
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, print_table, print_text, show_progress
 from clawback.doctor import CheckStatus, Finding, run_checks
+from clawback.doctor.check import problem
+from clawback.doctor.delivery_checks import send_test
 from clawback.model.texts import plural
+from clawback.settings import SettingsError, load_settings
 
 _COLUMNS = ("check", "status", "finding and remedy")
 _STYLES = {
@@ -19,15 +25,25 @@ _STYLES = {
 }
 
 
-def doctor(*, as_json: AsJson = False) -> int:
+SendTest = Annotated[
+    str | None,
+    typer.Option(
+        "--send-test",
+        metavar="CHANNEL",
+        help="Send a test message to this channel, and check nothing else.",
+    ),
+]
+
+
+def doctor(*, send_test_to: SendTest = None, as_json: AsJson = False) -> int:
     """Check the health of this installation and print remedies.
 
-    It checks settings, rules, Temporal, worker, audit, disk and Cloudflare.
+    It checks settings, rules, Temporal, worker, channels, audit, disk and Cloudflare.
 
     Exit code 1 if there is a problem.
     """
     with show_progress("Checking"):
-        findings = asyncio.run(run_checks())
+        findings = asyncio.run(run_checks() if send_test_to is None else _send(send_test_to))
 
     is_healthy = all(one.status is not CheckStatus.PROBLEM for one in findings)
 
@@ -39,6 +55,14 @@ def doctor(*, as_json: AsJson = False) -> int:
         print_text(", ".join(_count(counts[status], status) for status in CheckStatus))
 
     return ExitCode.OK if is_healthy else ExitCode.NO
+
+
+async def _send(channel: str) -> list[Finding]:
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        return [problem("settings", str(error), "correct or unset it")]
+    return [await send_test(settings.channels, channel)]
 
 
 def _count(number: int, status: CheckStatus) -> str:

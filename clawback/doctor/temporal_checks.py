@@ -16,6 +16,7 @@ from clawback.doctor.check import (
     run_check,
     warning,
 )
+from clawback.doctor.delivery_checks import check_deliveries
 from clawback.doctor.policy_checks import check_policies
 from clawback.doctor.version_checks import check_builds, check_failing_workflows
 from clawback.guard import GuardSnapshot, nearly_used_shares
@@ -71,6 +72,7 @@ async def check_temporal(settings: Settings) -> Iterable[Finding]:
         *await run_check("workflow tasks", lambda: check_failing_workflows(client)),
         *await run_check("own policies", lambda: check_policies(client)),
         *await run_check("watchdog", lambda: check_watchdog(client)),
+        *await run_check("deliveries", lambda: check_deliveries(client, settings)),
         *await run_check("pollers", lambda: check_pollers(PollerGateway(client), settings)),
     ]
 

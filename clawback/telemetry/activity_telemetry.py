@@ -127,6 +127,8 @@ class ActivityTelemetry:
             if record.kind in _ACTION_KINDS:
                 outcome = _outcome_word(record) or "would"
                 metrics.ACTIONS.labels(record.action or "", outcome, record.mode or "").inc()
+            if record.kind is RecordKind.NOTIFIED:
+                metrics.NOTIFICATIONS.labels(_channel_of(record), _outcome_word(record)).inc()
             if record.kind is RecordKind.UNDONE and _outcome_word(record) not in {"failed", GONE}:
                 metrics.ACTIONS_UNDONE.labels(record.rule or "").inc()
             _log_record(record)
@@ -144,6 +146,12 @@ class ActivityTelemetry:
         now = datetime.now(UTC)
         for event in page.fresh:
             metrics.INGEST_LAG.observe(max(0.0, (now - event.at).total_seconds()))
+
+
+def _channel_of(record: AuditRecord) -> str:
+    """Name the channel. Reporters are one: their records name them by a hash."""
+    target = record.target or ""
+    return "reporters" if target.startswith("reporter/") else target
 
 
 def _outcome_word(record: AuditRecord) -> str:

@@ -6,7 +6,7 @@ this, because it replays. docs/operations/monitoring.md has the table, generated
 
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Final
 
@@ -121,6 +121,18 @@ ACTIONS = _counter(
 )
 ACTIONS_UNDONE = _counter(
     "actions_undone_total", "Outcomes of a rule that people took back.", "rule"
+)
+NOTIFICATIONS = _counter(
+    "notifications_total",
+    "Notifications that were delivered or given up; the channel of reporters is `reporters`.",
+    "channel",
+    "outcome",
+)
+NOTIFICATIONS_WAITING = _gauge(
+    "notifications_waiting",
+    "Notifications that are being delivered or tried again, or wait for the end of quiet hours.",
+    "channel",
+    "state",
 )
 API_REQUESTS = _counter(
     "api_requests_total",
@@ -268,6 +280,12 @@ def _initialise() -> None:
 
 
 _initialise()
+
+
+def initialise_channels(channels: Iterable[str]) -> None:
+    """Create the series of the channels that the operator has named."""
+    for channel, outcome in product(channels, ("notified", "failed")):
+        NOTIFICATIONS.labels(channel, outcome)
 
 
 class ApiMetrics:

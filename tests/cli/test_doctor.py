@@ -15,6 +15,7 @@ from clawback.local import free_port
 from clawback.simulator import Simulator, SimulatorOptions, TokenScope
 from tests.cli.command import clawback
 from tests.cli.test_program import write_audit
+from tests.notifications.receivers import web_receiver
 
 RULES = Path(__file__).parents[2] / "rules"
 
@@ -124,3 +125,17 @@ def test_half_of_the_credentials_is_a_problem(tmp_path: Path) -> None:
         assert "neither to use the simulator" in found["cloudflare"]["found"] + (
             found["cloudflare"]["remedy"] or ""
         )
+
+
+def test_a_test_message_is_sent_and_nothing_else_is_checked(tmp_path: Path) -> None:
+    """It needs no server, and its exit code says whether it was accepted."""
+    file = tmp_path / "channels.toml"
+    with web_receiver(204, 404) as receiver:
+        file.write_text(f'[soc]\nkind = "slack"\nurl = "{receiver.url}"\n')
+        runs = [
+            clawback("doctor", "--send-test", "soc", CLAWBACK_CHANNELS=str(file)) for _ in range(2)
+        ]
+    assert [done.returncode for done in runs] == [ExitCode.OK, ExitCode.NO]
+    assert "accepted the test" in runs[0].stdout
+    assert "status 404" in runs[1].stdout
+    assert len(receiver.requests) == 2

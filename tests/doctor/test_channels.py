@@ -6,6 +6,7 @@ import pytest
 
 from clawback.doctor.channel_checks import check_channels
 from clawback.doctor.check import CheckStatus
+from clawback.doctor.delivery_checks import send_test
 from tests.notifications.receivers import web_receiver
 from tests.rules.folders import responding, write
 
@@ -61,3 +62,29 @@ async def test_a_file_that_cannot_be_used_is_a_problem(tmp_path: Path) -> None:
     """A worker would not start with it."""
     (finding,) = await check_channels(tmp_path / "nowhere.toml", folder(tmp_path))
     assert finding.status is CheckStatus.PROBLEM
+
+
+async def test_a_test_message_arrives_and_says_that_it_is_one(tmp_path: Path) -> None:
+    """Through the channel of the file, as a notification would."""
+    file = tmp_path / "channels.toml"
+    with web_receiver() as receiver:
+        file.write_text(f'[soc]\nkind = "slack"\nurl = "{receiver.url}"\n')
+        finding = await send_test(file, "soc")
+    assert finding.status is CheckStatus.OK
+    assert "accepted the test" in finding.found
+    (body,) = receiver.accepted
+    assert "This is a test of the channel soc" in str(body["blocks"])
+
+
+async def test_a_test_message_that_is_refused_says_why_without_the_address(tmp_path: Path) -> None:
+    """The path of a webhook is a secret."""
+    file = tmp_path / "channels.toml"
+    with web_receiver(403) as receiver:
+        file.write_text(f'[soc]\nkind = "slack"\nurl = "{receiver.url}"\n')
+        finding = await send_test(file, "soc")
+        unknown = await send_test(file, "sox")
+    assert finding.status is unknown.status is CheckStatus.PROBLEM
+    assert finding.found == "slack: the test was not delivered: status 403"
+    assert "secret-path" not in str(finding)
+    assert unknown.remedy == "did you mean 'soc'?"
+    assert "CLAWBACK_CHANNELS" in str((await send_test(None, "soc")).remedy)

@@ -6,13 +6,16 @@ import threading
 import urllib.error
 import urllib.request
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from temporalio.client import Client
 
+from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.events import EventKind
 from clawback.telemetry import ApiMetrics, TelemetryUnavailable, metrics, serve_metrics
+from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.telemetry.runtime import build_runtime
 from tests.telemetry.log_capture import captured_logs, log_lines
 
@@ -69,6 +72,7 @@ def test_names_follow_the_conventions() -> None:
                     "_abandoned",
                     "_policies",
                     "_sequence",
+                    "_waiting",
                 )
             )
             for name in exposed
@@ -185,3 +189,27 @@ def test_a_page_that_fails_is_one_event_of_the_log(capfd: pytest.CaptureFixture[
         assert connection.recv(1) == b""
     assert capfd.readouterr().err == ""
     assert [line["event"] for line in log_lines(stream)] == ["metrics.request_failed"]
+
+
+def test_notifications_are_counted_by_channel_and_reporters_as_one() -> None:
+    """A series for each reporter would be one for each hash."""
+    metrics.initialise_channels(["soc"])
+
+    def count(channel: str, outcome: str) -> float | None:
+        labels = {"channel": channel, "outcome": outcome}
+        return metrics.REGISTRY.get_sample_value("clawback_notifications_total", labels)
+
+    before = count("soc", "failed") or 0
+    for target in ("soc", "reporter/0123456789ab"):
+        record = AuditRecord(
+            id=target,
+            at=datetime.now(UTC),
+            kind=RecordKind.NOTIFIED,
+            action="notify",
+            target=target,
+            outcome="failed:status_404",
+        )
+        ActivityTelemetry().record_audit([record])
+    assert count("soc", "failed") == before + 1
+    assert count("reporters", "failed")
+    assert count("reporter/0123456789ab", "failed") is None
