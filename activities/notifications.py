@@ -2,14 +2,18 @@
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from cachetools import LRUCache
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.service import RPCError
 
 from clawback.actions import InstallationOccasion
 from clawback.cases import NotificationStep
+from clawback.cases.case_document import build_case_document
 from clawback.cases.digest import DigestDelivery, WaitingNotification
 from clawback.cloudflare import ApiError, EmailSecurity, Share, errors
 from clawback.model.messages import Target
@@ -23,6 +27,7 @@ from clawback.rules.live import LiveRules
 from clawback.temporal.console_links import PageLinks
 from clawback.temporal.error_types import ErrorType
 from clawback.temporal.notification_gateway import NotificationGateway
+from clawback.temporal.workflow_calls import NoSuchWorkflow, QueryFailed
 
 # The channels of a case, and the attempts of each, all want the same message.
 _CACHED_SCREENSHOTS = 16
@@ -74,9 +79,12 @@ class NotificationActivities:
         try:
             self._check_reporter(step.reporter)
             screenshot, missing = await self._screenshot(step)
-            notification = render_notification(
+            document, unread = await self._document(step)
+            missing = " ".join(filter(None, (missing, unread))) or None
+            rendered = render_notification(
                 step, self._links, screenshot, missing, self._audit_head()
             )
+            notification = replace(rendered, document=document)
             refused = await self._notifier.send(channel, notification)
         except DeliveryError as error:
             raise _application_error(channel, error) from None
@@ -135,6 +143,22 @@ class NotificationActivities:
             raise DeliveryUnavailable("own_domains_unknown")
         if not is_own:
             raise DeliveryRejected("not_our_domain")
+
+    async def _document(
+        self, step: NotificationStep
+    ) -> tuple[Mapping[str, Any] | None, str | None]:
+        """Return the whole case if the channel wants it, else why it is missing."""
+        context = step.context
+        if context.is_undo or context.is_installation or step.reporter is not None:
+            return None, None
+        if not self._notifier.wants_document(step.action.channel):
+            return None, None
+
+        try:
+            return build_case_document(await self._gateway.read_case(step)), None
+        except (NoSuchWorkflow, QueryFailed, RPCError) as error:
+            # Without it the message is worth more than a retry that comes hours later.
+            return None, f"The case could not be read: {type(error).__name__}."
 
     async def _screenshot(self, step: NotificationStep) -> tuple[bytes | None, str | None]:
         """Return the screenshot if it was asked for, else why there is none."""

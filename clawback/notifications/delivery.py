@@ -30,6 +30,9 @@ class Notifier:
     def supports_screenshots(self, channel: str) -> bool:
         return channel in self.channels and self.channels[channel].supports_screenshots
 
+    def wants_document(self, channel: str) -> bool:
+        return channel in self.channels and self.channels[channel].wants_document
+
     async def send(self, name: str, notification: RenderedNotification) -> str | None:
         """Make one attempt to deliver through a channel.
 

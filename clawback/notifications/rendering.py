@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -67,7 +68,8 @@ class RenderedNotification:
 
     `id` is the same for every attempt, `at` when it was due. `context` is what it reports, `digest`
     what waited during quiet hours: one of them is set. `link_label` is what a button with the link
-    says. `reporter` is the address it goes to, if it is for one reporter. `screenshot` is a PNG.
+    says. `reporter` is the address it goes to, if it is for one reporter. `screenshot` is a PNG,
+    `document` the whole case where the channel wants it.
     """
 
     id: str
@@ -80,6 +82,7 @@ class RenderedNotification:
     link_label: str = ""
     reporter: str | None = None
     screenshot: bytes | None = field(default=None, repr=False)
+    document: Mapping[str, Any] | None = field(default=None, repr=False)
     audit_head: str = ""
 
 

@@ -1,5 +1,7 @@
 """Typed calls for notifications: hand one to the digest of its channel, ask who has answered."""
 
+from datetime import timedelta
+
 from temporalio.client import Client
 
 from clawback.cases import CaseStart, CaseState, NotificationStep
@@ -7,6 +9,9 @@ from clawback.cases.digest import Digest, WaitingNotification
 from clawback.temporal import names
 from clawback.temporal.undo_gateway import UndoProgress
 from clawback.temporal.workflow_calls import NoSuchWorkflow, query_workflow
+
+_PATIENCE = timedelta(seconds=30)
+"""How long a case may take to answer: it may have to be replayed first."""
 
 
 class NotificationGateway:
@@ -42,10 +47,20 @@ class NotificationGateway:
             return False
         return bool(held_at) and step.episode.startswith(held_at)
 
-    async def _case_held_at(self, step: NotificationStep) -> str:
+    async def read_case(self, step: NotificationStep) -> CaseStart:
+        """Read the case, or the part of one, that a notification reports: as it is now.
+
+        Raises:
+            NoSuchWorkflow: the server has it no more.
+            QueryFailed: it cannot answer.
+            RPCError: the server or the workers do not answer.
+
+        """
         handle = self._client.get_workflow_handle(step.context.case)
-        case = await query_workflow(handle, names.STATUS, CaseStart)
-        snapshot = case.snapshot
+        return await query_workflow(handle, names.STATUS, CaseStart, rpc_timeout=_PATIENCE)
+
+    async def _case_held_at(self, step: NotificationStep) -> str:
+        snapshot = (await self.read_case(step)).snapshot
         is_held = snapshot is not None and snapshot.state is CaseState.HELD
         return f"held {snapshot.held_at:%FT%TZ}" if snapshot is not None and is_held else ""
 

@@ -172,6 +172,28 @@ async def test_a_screenshot_is_sent_or_its_absence_is_explained(
     assert details == [None, "No screenshot of the message: NotFound."]
 
 
+async def test_a_webhook_for_tickets_carries_the_whole_case(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """One id for each notification, and one for all of the campaign."""
+    simulator, matches = simulated(2)
+    asking = plan(mode=Mode.APPROVE)
+    with web_receiver() as receiver:
+        settings = {"kind": "webhook", "url": receiver.url, "key": KEY, "payload": "case"}
+        channels = parse_channels({"soc": settings})
+        async with deployed(temporal, simulator, tmp_path, channels) as deployment:
+            await deployment.signal_case(asking, *matches)
+            await outcomes(deployment, asking)
+            shown = await deployment.cases.proposal(asking.case_id)
+            await deployment.cases.approve(asking.case_id, person("ana"), shown.digest)
+            await outcomes(deployment, asking, 2)
+    held, done = (body["data"] for body in receiver.accepted)
+    assert held["document"]["hold"]["digest"] == shown.digest
+    assert [one["outcomes"] for one in done["document"]["messages"]] == [{"move": "moved"}] * 2
+    assert done["document"]["decisions"][0]["by"] == "ana"
+    assert held["uid"] == done["uid"] == done["document"]["uid"]
+
+
 async def test_reporters_get_one_mail_and_only_inside_the_account(
     temporal: Client, tmp_path: Path
 ) -> None:

@@ -80,6 +80,11 @@ class Channel(BaseModel, ABC):
     supports_reporters: ClassVar[bool] = False
     """Whether it can write to a single address, as `tell_reporter` needs."""
 
+    @property
+    def wants_document(self) -> bool:
+        """Whether it carries the whole case, not only what people read."""
+        return False
+
     kind: str
     occasions: tuple[InstallationOccasion, ...] = ()
     """What it hears of the installation, besides what rules send to it."""

@@ -41,6 +41,12 @@ class WebhookChannel(HttpChannel):
 
     kind: Literal["webhook"]
     key: Annotated[Secret, AfterValidator(_check_key)]
+    payload: Literal["summary", "case"] = "summary"
+    """Whether the whole case goes along, as a system for tickets needs it."""
+
+    @property
+    def wants_document(self) -> bool:
+        return self.payload == "case"
 
     def build_request(self, notification: RenderedNotification) -> Mapping[str, Any]:
         body = build_body(notification)
@@ -54,8 +60,8 @@ class WebhookChannel(HttpChannel):
 def build_body(notification: RenderedNotification) -> bytes:
     """Build the JSON body.
 
-    `text` is defanged. `group` holds values from mail as they are: a receiver that displays them
-    must defang them itself.
+    `text` is defanged. `group` and `document` hold values from mail as they are: a receiver that
+    displays them must defang them itself.
     """
     context = notification.context
     body = {
@@ -83,6 +89,7 @@ def _build_data(
     screenshot = notification.screenshot
     return {
         "case": context.case,
+        "uid": context.uid,
         "rule": context.rule,
         "rule_version": context.version,
         "title": context.title,
@@ -98,6 +105,7 @@ def _build_data(
         "answer_by": context.answer_by.isoformat() if context.answer_by else None,
         "link": notification.link,
         "audit_head": notification.audit_head or None,
+        "document": notification.document,
         "screenshot": base64.b64encode(screenshot).decode() if screenshot else None,
     }
 
