@@ -8,8 +8,11 @@ from typing import Any
 
 from starlette.applications import Starlette
 
+from clawback.console.api.api_services import ApiServices
+from clawback.console.api.application import build_api
 from clawback.console.app import build_app
 from clawback.console.front_door import console_links, open_front_door, sign_in_link
+from clawback.console.loaded_rules import LoadedRules
 from clawback.console.pages import PAGES
 from clawback.console.revocations import SharedRevocations
 from clawback.console.server import serve
@@ -17,7 +20,6 @@ from clawback.console.services import Services
 from clawback.console.site import read_site
 from clawback.model.hosts import split_address
 from clawback.settings import Settings
-from clawback.temporal.access_cache import AccessCache
 from clawback.temporal.access_gateway import AccessGateway
 from clawback.temporal.account_binding import connect_to_own
 from clawback.temporal.client import read_keys
@@ -76,15 +78,19 @@ async def open_console(settings: Settings) -> AsyncIterator[Console]:
     keys = read_keys(settings)
     client = await connect_to_own(settings)
     services = Services(settings, client)
-    gateway = AccessGateway(client)
-    access = AccessCache(gateway)
+    api = ApiServices(client, settings, LoadedRules(settings).read)
+    revocations = SharedRevocations(api.access, AccessGateway(client))
     async with AsyncExitStack() as stack:
-        await access.read()
-        await stack.enter_async_context(_running(access.watch()))
-        door = await stack.enter_async_context(
-            open_front_door(settings, keys, SharedRevocations(access, gateway))
+        await api.access.read()
+        await stack.enter_async_context(_running(api.access.watch()))
+        door = await stack.enter_async_context(open_front_door(settings, keys, revocations))
+        app = build_app(
+            services,
+            door.gate,
+            (*door.pages, *PAGES),
+            others=[build_api(api, door.gate.read_session)],
+            site=door.site,
         )
-        app = build_app(services, door.gate, (*door.pages, *PAGES), site=door.site)
         yield Console(app, door.create_link() if keys is None else None)
 
 

@@ -55,6 +55,9 @@ async def test_a_link_signs_one_browser_in_once(temporal: Client, tmp_path: Path
             link = printed.stdout.strip()
             assert link.startswith(url)
             assert "No held cases" in (await http.get(link)).text
+            # The session opens the HTTP API too.
+            me = (await http.get("/api/v1/me")).raise_for_status().json()
+            assert "operator" in me["roles"]
 
         async with httpx.AsyncClient(base_url=url, follow_redirects=True) as other:
             again = await other.get(link)
