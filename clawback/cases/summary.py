@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
 from clawback.actions.outcomes import TOOK_EFFECT
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.plan import MOVE_WHILE_HELD, CasePlan, Match
@@ -122,16 +124,22 @@ class CaseSummary(Payload):
         )
 
     def plus(self, parts: "Iterable[CaseSummary]") -> "CaseSummary":
-        """Count the messages of further parts too."""
+        """Count the messages of further parts too; the first one that expires is the deadline."""
         every = [self, *parts]
+        deadline = min((one.deadline for one in every if one.deadline), default=None)
         counted = ("events", "messages", "spent", "changed", "arrived_while_held")
         return self.model_copy(
-            update={name: sum(getattr(one, name) for one in every) for name in counted}
+            update={
+                "deadline": deadline,
+                **{name: sum(getattr(one, name) for one in every) for name in counted},
+            }
         )
 
 
 class StoredSummary(CaseSummary):
     """A summary as the memo has it: with what undo would take back, unless that is too large.
+
+    Written without empty values.
 
     Lists leave that out, since decoding it takes longer than all the rest.
     """
@@ -142,6 +150,12 @@ class StoredSummary(CaseSummary):
     def has_whole_undo(self) -> bool:
         """Whether the memo alone says what undo would take back."""
         return self.undo is not None or not self.changed
+
+    @model_serializer(mode="wrap")
+    def _leave_out_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # The server warns of memos over 2 KiB, and lists decode thousands of them.
+        written: dict[str, Any] = write(self)
+        return {name: value for name, value in written.items() if value or name == "rule"}
 
     def without_undo(self) -> "StoredSummary":
         """Leave the undo basis out: the history has it."""

@@ -1,12 +1,22 @@
 """The summary of a case: what lists show of it, and how large it may be."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic_core import to_json
+
 from clawback.actions import BlockSender, Move
-from clawback.cases import Case, CasePlan, CaseTiming, Decision, Match
+from clawback.actions.outcomes import MOVED
+from clawback.cases import ActionStep, Case, CasePlan, CaseTiming, Decision, Match
 from clawback.cases.state import CaseStart
-from clawback.cases.summary import MOST_BYTES, CaseSummary, summarize, summarize_start
+from clawback.cases.summary import (
+    MOST_BYTES,
+    CaseSummary,
+    StoredSummary,
+    summarize,
+    summarize_start,
+)
 from clawback.model.messages import Destination, Target
 from clawback.model.mode import Mode
 from clawback.model.size import payload_size
@@ -99,6 +109,43 @@ def test_a_denial_and_an_undo_name_who_gave_them() -> None:
     assert (found.decision.what, found.decision.by) == ("denied", ("ana",))
     assert (found.undone.by, found.undone.at) == (("ben",), NOW + MINUTE)
     assert found.undone.reason == "all of it"
+
+
+def test_a_campaign_expires_with_its_first_part() -> None:
+    """The case itself may not be held while parts of it are."""
+    whole = CaseSummary(rule="r", messages=2)
+    late, soon = (whole.model_copy(update={"deadline": NOW + n * MINUTE}) for n in (2, 1))
+    found = whole.plus([late, soon])
+    assert (found.deadline, found.messages) == (NOW + MINUTE, 6)
+    assert whole.plus([]) == whole
+
+
+def test_a_memo_leaves_out_what_is_empty() -> None:
+    """It is read as it was; a line of a list has every field, for programs."""
+    found = summarize(PLAN, TIMING, held(match(1)).snapshot())
+    written = to_json(found)
+    assert b"null" not in written
+    assert {"decision", "assignee", "subject"}.isdisjoint(json.loads(written))
+    assert StoredSummary.model_validate_json(written) == found
+    plain = CaseSummary.model_validate_json(written)
+    assert {"decision", "assignee", "subject"} <= plain.model_dump(mode="json").keys()
+
+
+def test_a_small_case_of_three_messages_has_a_memo_without_a_warning() -> None:
+    """The server warns of each memo over two kibibytes."""
+    texts = {"message_id": "<0123456789abcdef@bad.test>", "verdict": "MALICIOUS", **TEXTS}
+    moves = (Move(destination=Destination.JUNK), BlockSender(pattern="a@b.test"))
+    plan = PLAN.model_copy(update={"mode": Mode.ENFORCE, "actions": moves})
+    case = Case.open(plan, TIMING, "case/r/0123456789abcdef/" + "0" * 36, NOW)
+    for number in range(3):
+        case.add_match(match(number, **texts), NOW)
+    step = case.next(NOW)
+    assert isinstance(step, ActionStep)
+    case.start_step(step, NOW)
+    case.end_step(step, dict.fromkeys(step.subjects, MOVED), NOW)
+    found = summarize(plan, TIMING, case.snapshot())
+    assert found.undo is not None
+    assert payload_size(found) < 2048
 
 
 def test_a_summary_is_small_whatever_mail_says() -> None:
