@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page
+from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
 from tests.console.auth.front import GROUPS, Front, minutes, opened
 from tests.console.console_site import accessibility_problems
@@ -145,7 +145,7 @@ async def test_somebody_without_a_role_sees_why(front: Front, browser: Browser) 
 
 async def test_a_page_offers_to_stay_signed_in(front: Front, browser: Browser) -> None:
     """A minute before the session ends, and no sooner; the session then goes on."""
-    context = await browser.new_context()
+    context = await browser.new_context(viewport={"width": 360, "height": 640})
     page = await context.new_page()
     await page.clock.install()
     await page.goto(f"{console_of(front)}/keys")
@@ -159,6 +159,8 @@ async def test_a_page_offers_to_stay_signed_in(front: Front, browser: Browser) -
     front.clock.now += minutes(29)
     await page.clock.fast_forward("00:11")
     await stay.wait_for()
+    await page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    await expect(stay).to_be_in_viewport()
     assert await accessibility_problems(page) == []
     async with page.expect_response("**/auth/extend") as answered:
         await stay.click()
