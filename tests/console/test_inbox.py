@@ -98,3 +98,14 @@ async def test_a_short_id_leads_to_the_case(site: ConsoleSite, browser: Browser)
     """Six digits are enough; digits of no case are a page that says so."""
     page = await site.open(browser, "/c/000000")
     assert "No case starts with 000000" in await page.inner_text("main")
+
+
+async def test_a_change_elsewhere_is_announced(site: ConsoleSite, browser: Browser) -> None:
+    """An open page hears of it and says so; no row moves by itself."""
+    page = await site.open(browser)
+    async with page.expect_request("**/events?topic=list"):
+        await page.reload()
+    await page.locator("#connection", has_text="live").wait_for()
+    site.services.changes.announce("list")
+    await page.locator("#news").wait_for()
+    assert await page.locator("[data-row]").count() == 1

@@ -45,7 +45,7 @@ async def show_inbox(request: Request) -> Response:
         fitting = cases
 
     now, zone = services.now(), Preferences.of(request).zone
-    page = list_page(wanted, fitting, visitor.identity.label, now)
+    page = list_page(wanted, fitting, visitor.identity.id, now)
     view = build_inbox(
         wanted,
         page,
