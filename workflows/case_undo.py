@@ -52,6 +52,14 @@ class CaseUndoWorkflow:
     whatever becomes of the caller.
     """
 
+    def __init__(self) -> None:
+        self._outcomes: list[_Outcome] = []
+
+    @workflow.query(name=names.STATUS)
+    def status(self) -> UndoSummary:
+        """What was taken back so far."""
+        return UndoSummary.of(one.outcome for one in self._outcomes)
+
     @workflow.run
     async def run(self, request: CaseUndoRequest) -> UndoSummary:
         """End the case, demote its rule, undo what the case did, and record that."""
@@ -83,8 +91,8 @@ class CaseUndoWorkflow:
 
     async def _undo(self, plan: UndoPlan) -> list[_Outcome]:
         owner = _owner_mark(plan.uid)
-        returned = await self._return_all(plan.messages)
-        outcomes = [_Outcome("move", target, outcome) for target, outcome in returned.items()]
+        outcomes = self._outcomes
+        await self._return_all(plan.messages)
 
         for policy in plan.policies:
             outcome = await self._remove_policy(owner, policy)
@@ -94,15 +102,13 @@ class CaseUndoWorkflow:
             outcome = await self._correct(plan.uid, correction)
             outcomes.append(_Outcome("reclassify", correction.target.id, outcome))
 
-        return outcomes + [
-            _Outcome(action, None, failed("no_inverse")) for action in plan.irreversible
-        ]
-
-    async def _return_all(self, targets: Sequence[Target]) -> dict[str, str]:
-        outcomes: dict[str, str] = {}
-        for first in range(0, len(targets), MAX_MESSAGES_PER_REQUEST):
-            outcomes |= await self._return(targets[first : first + MAX_MESSAGES_PER_REQUEST])
+        outcomes += [_Outcome(action, None, failed("no_inverse")) for action in plan.irreversible]
         return outcomes
+
+    async def _return_all(self, targets: Sequence[Target]) -> None:
+        for first in range(0, len(targets), MAX_MESSAGES_PER_REQUEST):
+            page = await self._return(targets[first : first + MAX_MESSAGES_PER_REQUEST])
+            self._outcomes += [_Outcome("move", id_, outcome) for id_, outcome in page.items()]
 
     async def _return(self, targets: Sequence[Target]) -> dict[str, str]:
         """Return messages to the inbox, and again those that a response leaves open.

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import islice
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
@@ -37,6 +38,8 @@ with workflow.unsafe.imports_passed_through():
 
 _CASES_AT_ONCE = 200
 """Many, because cases that are undone at the same moment share their requests."""
+_SHOWN_RUNNING = 20
+"""Undos of cases that whoever looks is told of, to ask them how far they are."""
 _PEOPLE = 2
 """How many agree to what is held: whoever asked for it, and somebody else."""
 
@@ -55,6 +58,8 @@ class UndoWorkflow:
         self._left = list(request.cases)
         self._done = request.done
         self._total = request.total or len(request.cases)
+        self._changes = request.changes
+        self._running: dict[str, None] = {}
         scope = request.scope
         self._agreement = UndoAgreement(scope.actor, scope.reason, request.timing)
         self._orders = OrderLog()
@@ -72,8 +77,7 @@ class UndoWorkflow:
 
         while self._left:
             batch, self._left = self._left[:_CASES_AT_ONCE], self._left[_CASES_AT_ONCE:]
-            for summary in await asyncio.gather(*map(self._undo, batch)):
-                self._done = self._done.plus(summary)
+            await asyncio.gather(*map(self._undo_and_count, batch))
 
             if self._left and workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(
@@ -82,6 +86,7 @@ class UndoWorkflow:
                             "cases": tuple(self._left),
                             "done": self._done,
                             "total": self._total,
+                            "changes": self._changes,
                             "told_after": self._told_after,
                         }
                     )
@@ -97,7 +102,9 @@ class UndoWorkflow:
             total=self._total,
             left=len(self._left),
             undone=self._done,
+            changes=self._changes,
             hold=self._agreement.pending,
+            running=tuple(islice(self._running, _SHOWN_RUNNING)),
         )
 
     @workflow.signal(name=names.NOTIFICATION_ENDED)
@@ -162,6 +169,7 @@ class UndoWorkflow:
             UndoActivities.assess_cases, asked, **ASSESS_UNDO
         )
         self._told_after = assessment.told_after
+        self._changes = assessment.changes
         return assessment
 
     async def _wait_for_decision(self, hold: UndoHold) -> None:
@@ -241,19 +249,28 @@ class UndoWorkflow:
             self._sent += 1
             await start_notification(step)
 
-    async def _undo(self, case: CaseRun) -> UndoSummary:
+    async def _undo_and_count(self, case: CaseRun) -> None:
         request = CaseUndoRequest(case=case, scope=self._scope)
+        id_ = _workflow_id(request)
+        self._running[id_] = None
+        try:
+            summary = await self._undo(request, id_)
+        finally:
+            del self._running[id_]
+        self._done = self._done.plus(summary)
+
+    async def _undo(self, request: CaseUndoRequest, id_: str) -> UndoSummary:
         try:
             summary: UndoSummary = await workflow.execute_child_workflow(
                 CaseUndoWorkflow.run,
                 request,
-                id=_workflow_id(request),
+                id=id_,
                 parent_close_policy=ParentClosePolicy.ABANDON,
             )
         except WorkflowAlreadyStartedError:
             return UndoSummary(under_way=1)
         except FailureError as error:
-            extra = {"case": case.case, "error_type": type(error.cause).__name__}
+            extra = {"case": request.case.case, "error_type": type(error.cause).__name__}
             workflow.logger.error("undo.failed", extra=extra)
             return UndoSummary(cases=1, failed=1)
         return summary

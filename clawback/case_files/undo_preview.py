@@ -1,8 +1,8 @@
 """What an undo comes to, judged as the worker will: for its dry run and the question before it."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,14 @@ _DEFAULTS = UndoLimits(changes=100, cases=20)
 
 @dataclass(frozen=True)
 class Judgement:
-    """What an undo comes to, as far as it can be read here; `notes` say what cannot."""
+    """What an undo comes to, as far as it can be read here; `notes` say what cannot.
+
+    `verdicts` has the present verdict of each message that could be read, by its id.
+    """
 
     assessment: UndoAssessment
     notes: tuple[str, ...] = ()
+    verdicts: Mapping[str, str] = field(default_factory=dict)
 
 
 class UndoJudge:
@@ -68,14 +72,14 @@ class UndoJudge:
         if why_unknown and UNKNOWN in judged.verdicts:
             notes.append(f"They could not be read here ({why_unknown}); the worker reads them.")
         if self._limits is None or judged.reasons or not judged.changes:
-            return Judgement(judged, tuple(notes))
+            return Judgement(judged, tuple(notes), verdicts)
 
         charge = UndoCharge.of(actor, plans, judged, self._limits)
         reasons = await _ask_guard(self._client, charge)
         if reasons is None:
             notes.append(f"Here, {charge.unknown}; the worker asks the guard.")
         judged = judged.model_copy(update={"reasons": reasons or ()})
-        return Judgement(judged, tuple(notes))
+        return Judgement(judged, tuple(notes), verdicts)
 
     async def _read_verdicts(self, plans: Sequence[UndoPlan]) -> tuple[dict[str, str], str]:
         """Read the present verdicts, or say why they are unknown here."""

@@ -69,6 +69,21 @@ class UndoHold(Payload):
     assessment: UndoAssessment
 
 
+class UndoNote(Payload):
+    """What lists say of an undo: who asked for it, why, and what it takes back.
+
+    `what` names it as people chose it: a case, a rule, a time. `pages` is how many workflows carry
+    it out, `changes` how much it was to take back when somebody looked at its plan.
+    """
+
+    by: str
+    reason: str = ""
+    what: str = ""
+    cases: int = 0
+    changes: int = 0
+    pages: int = 1
+
+
 def assess_undo(  # noqa: PLR0913 - what is known beside the plans
     plans: Sequence[UndoPlan],
     verdicts: Mapping[str, str],

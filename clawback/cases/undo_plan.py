@@ -141,12 +141,13 @@ class UndoPlan(Payload):
 class UndoScope(Payload):
     """Which part of a case is undone, by whom and why.
 
-    Everything, what was done since a time, or what was done to some messages.
+    Everything, what was done since a time and until another, or what was done to some messages.
     """
 
     actor: Actor
     reason: str = ""
     since: UtcDatetime | None = None
+    until: UtcDatetime | None = Field(default=None, exclude_if=lambda value: value is None)
     messages: tuple[str, ...] | None = None
 
     @property
@@ -195,7 +196,10 @@ def _covered(basis: UndoBasis, index: int, scope: UndoScope) -> Iterator[str]:
 
 
 def _is_in_time(change: Change, scope: UndoScope) -> bool:
-    return scope.since is None or change.at is None or change.at >= scope.since
+    if change.at is None:
+        return True
+    is_late = scope.since is None or change.at >= scope.since
+    return is_late and (scope.until is None or change.at < scope.until)
 
 
 def _without_none(value: Any) -> Any:

@@ -16,8 +16,9 @@ from temporalio.service import RPCError
 
 from clawback.actions.outcomes import GONE
 from clawback.cases.timing import CaseTiming
-from clawback.cases.undo_judgement import UndoHold, merge_holds
+from clawback.cases.undo_judgement import UndoHold, UndoNote, merge_holds
 from clawback.cases.undo_plan import UndoBasis, UndoPlan, UndoScope, plan_undo
+from clawback.model.identity import Actor
 from clawback.model.orders import SignedOrder, Verb
 from clawback.model.payload import Payload
 from clawback.model.size import split_by_size
@@ -104,6 +105,7 @@ class UndoRequest(Payload):
     timing: CaseTiming = CaseTiming()
     done: UndoSummary = UndoSummary()
     total: int = 0
+    changes: int = 0
     told_after: tuple[str, ...] = ()
 
     @property
@@ -116,13 +118,16 @@ class UndoRequest(Payload):
 class UndoProgress(Payload):
     """How far an undo is: cases in total, cases left, and what was done so far.
 
-    `hold` is set while it waits for a second person.
+    `changes` is how much there is to take back, once that is known. `hold` is set while it waits
+    for a second person. `running` has the first undos of cases that have begun and not ended.
     """
 
     total: int
     left: int
     undone: UndoSummary
+    changes: int = 0
     hold: UndoHold | None = None
+    running: tuple[str, ...] = ()
 
     @classmethod
     def total_of(cls, pages: Iterable["UndoProgress"]) -> "UndoProgress":
@@ -133,17 +138,19 @@ class UndoProgress(Payload):
             total=sum(one.total for one in every),
             left=sum(one.left for one in every),
             undone=UndoSummary.total(one.undone for one in every),
+            changes=sum(one.changes for one in every),
             hold=merge_holds(holds) if holds else None,
         )
 
 
 @dataclass(frozen=True)
 class UndoCandidate:
-    """A case of which something can be undone, and its undo plan."""
+    """A case of which something can be undone, its undo plan, and what it changed at all."""
 
     case: CaseRun
     plan: UndoPlan
     is_open: bool
+    basis: UndoBasis
 
 
 @dataclass(frozen=True)
@@ -269,16 +276,19 @@ class UndoGateway:
         cases: Iterable[CaseRun],
         timing: CaseTiming | None = None,
         *,
+        note: UndoNote | None = None,
         key: str | None = None,
     ) -> tuple[str, ...]:
         """Start to undo cases; return the ids of the workflows that do it.
 
-        Usually one. Of some thousand cases each takes a page, which is bounded in bytes. Repeats
-        under one `key` are one undo.
+        Usually one. Of some thousand cases each takes a page, which is bounded in bytes. `note` is
+        what lists say of it. The same `key` of the same person is the same undo, which starts once.
         """
         scope = scope.model_copy(update={"reason": bounded(scope.reason)})
         pages = list(split_by_size(cases)) or [()]
-        number = (key or uuid.uuid4().hex)[:12]
+        number = _number_of(scope.actor, key)
+        note = note or UndoNote(by=scope.actor.label, cases=sum(map(len, pages)))
+        noted = note.model_copy(update={"reason": scope.reason, "pages": len(pages)})
         ids = [f"{names.UNDO}/{number}/{page}" for page in range(1, len(pages) + 1)]
         for id_, page in zip(ids, pages, strict=True):
             request = UndoRequest(
@@ -299,18 +309,31 @@ class UndoGateway:
                     id=id_,
                     task_queue=names.WORKFLOW_QUEUE,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    memo={names.UNDO_MEMO: noted},
                     static_summary=f"undoes {len(page)} cases",
                 )
         return tuple(ids)
 
     async def progress(self, ids: Sequence[str]) -> Answers[UndoProgress]:
-        """Read how far each page of an undo is."""
+        """Read how far each page of an undo is, with what cases that are being undone have done."""
 
         async def progress_of(id_: str) -> UndoProgress:
             handle = self.client.get_workflow_handle(id_)
             return await query_workflow(handle, names.STATUS, UndoProgress)
 
-        return await call_each(progress_of, ids)
+        async def add_running(id_: str) -> UndoProgress:
+            page = await progress_of(id_)
+            running = await call_each(self._done_of_case, page.running)
+            undone = UndoSummary.total((page.undone, *running.given.values()))
+            # They count as cases when they have ended.
+            undone = undone.model_copy(update={"cases": page.undone.cases})
+            return page.model_copy(update={"undone": undone})
+
+        return await call_each(add_running, ids)
+
+    async def _done_of_case(self, id_: str) -> UndoSummary:
+        handle = self.client.get_workflow_handle(id_)
+        return await query_workflow(handle, names.STATUS, UndoSummary)
 
     async def result(self, ids: Sequence[str]) -> Answers[UndoSummary]:
         """Wait until every page of an undo has ended. One that failed does not end the others."""
@@ -400,12 +423,20 @@ def _candidate(entry: CaseEntry, basis: UndoBasis, scope: UndoScope) -> UndoCand
 
     first_run = plan.uid.rpartition("/")[2]
     case = CaseRun(case=entry.id, run=entry.run, first_run=first_run)
-    return UndoCandidate(case, plan, entry.is_open)
+    return UndoCandidate(case, plan, entry.is_open, basis)
+
+
+def _number_of(actor: Actor, key: str | None) -> str:
+    """Return the number of an undo: a new one, or that of a key of one person."""
+    if key is None:
+        return uuid.uuid4().hex[:12]
+    content = "\0".join((*actor.identity.person, key))
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def _filters(scope: UndoScope, case: str | None, rule: str | None) -> list[CaseFilter]:
     """One filter, or one for each message: a case may have only one of them."""
-    common = CaseFilter(case=case, rule=rule, open_since=scope.since)
+    common = CaseFilter(case=case, rule=rule, open_since=scope.since, until=scope.until)
     if scope.messages is None:
         return [common]
     return [replace(common, message=message) for message in scope.messages]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from clawback.case_files.undo_preview import found_data
-from clawback.cases.undo_plan import UndoPlan
+from clawback.cases.undo_plan import UndoBasis, UndoPlan
 from clawback.cli.output import print_json_object
 from clawback.cli.undo.output import CASES_SHOWN, SHOWN, print_plan, print_undone
 from clawback.model.messages import Target
@@ -38,7 +38,9 @@ def part(case: str, number: int, messages: int, campaign: str = "") -> UndoCandi
         notifications=1,
     )
     id_ = f"{case}/{number}" if campaign and number > 1 else case
-    return UndoCandidate(CaseRun(case=id_, run=run, first_run=run), plan, is_open=number == 1)
+    basis = UndoBasis(case=case, uid=plan.uid, rule="r")
+    run_of_case = CaseRun(case=id_, run=run, first_run=run)
+    return UndoCandidate(run_of_case, plan, is_open=number == 1, basis=basis)
 
 
 OUTBREAK = FoundUndo(tuple(part("case/r/1", n, 66, "one") for n in range(1, 1517)), ())
