@@ -13,8 +13,12 @@ E = TypeVar("E", bound=StrEnum)
 _LONGEST = 1_000
 
 
-def read_query(request: Request, known: frozenset[str]) -> Mapping[str, str]:
+def read_query(
+    request: Request, known: frozenset[str], repeatable: frozenset[str] = frozenset()
+) -> Mapping[str, str]:
     """Return the parameters of a URL, each once and not empty.
+
+    Those that are `repeatable` may be there, and are not in the result.
 
     Raises:
         BadRequest: a parameter is unknown, repeated or too long.
@@ -22,9 +26,12 @@ def read_query(request: Request, known: frozenset[str]) -> Mapping[str, str]:
     """
     found: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
+        if name in repeatable:
+            continue
         if name not in known:
-            near = nearest(name, known)
-            hint = f"did you mean `{near}`?" if near else f"known are {', '.join(sorted(known))}"
+            every = known | repeatable
+            near = nearest(name, every)
+            hint = f"did you mean `{near}`?" if near else f"known are {', '.join(sorted(every))}"
             raise BadRequest(f"unknown parameter `{name[:50]}`; {hint}")
         if name in found:
             raise BadRequest(f"the parameter `{name}` is there twice; give it once")

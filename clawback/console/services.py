@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from starlette.requests import Request
 from temporalio.client import Client
@@ -11,9 +12,11 @@ from temporalio.client import Client
 from clawback.console.block_policies import BlockPolicies
 from clawback.console.changes import Changes
 from clawback.console.containment_state import ContainmentState
+from clawback.console.once_only import OnceOnly
 from clawback.console.operations import OperationsReader
 from clawback.console.read_model import ReadModel
 from clawback.console.rendering import Renderer
+from clawback.console.safety_limits import SafetyLimits
 from clawback.console.static_files import StaticFiles
 from clawback.console.stop_attempts import StopAttempts
 from clawback.console.who import Visitor
@@ -46,6 +49,8 @@ class Services:
         self.block_policies = BlockPolicies(self.settings)
         self.stops = StopAttempts(self.guard)
         self.containment = ContainmentState(self.guard, self.changes, self.now)
+        self.limits = SafetyLimits(self.settings, self.now)
+        self.once: OnceOnly[Any] = OnceOnly(self.now)
 
 
 def services_of(request: Request) -> Services:

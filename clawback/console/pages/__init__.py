@@ -8,6 +8,7 @@ from clawback.console.pages.blocks import BLOCK_PAGES
 from clawback.console.pages.browser_settings import SETTINGS_PAGES
 from clawback.console.pages.inbox import INBOX_PAGES
 from clawback.console.pages.operations import OPERATIONS_PAGES
+from clawback.console.pages.review import REVIEW_PAGES
 from clawback.console.pages.short_ids import SHORT_ID_PAGES
 from clawback.console.pages.stop import STOP_PAGES
 
@@ -17,6 +18,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *OPERATIONS_PAGES,
     *BLOCK_PAGES,
     *STOP_PAGES,
+    *REVIEW_PAGES,
     *SETTINGS_PAGES,
     *EVENT_PAGES,
 )
