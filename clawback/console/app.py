@@ -64,6 +64,7 @@ def build_app(
             await stack.enter_async_context(services.read_model.running())
             await stack.enter_async_context(services.containment.running())
             await stack.enter_async_context(services.stops.running())
+            await stack.enter_async_context(services.undos.running())
             yield
             services.closing.set()
 

@@ -196,12 +196,12 @@ def list_page(
     found = sorted((case for case in cases if wanted.fits(case, me, now)), key=key)
     start = 0
     if wanted.after:
-        last = _read_cursor(wanted.after)
+        last = read_cursor(wanted.after)
         start = next((i for i, case in enumerate(found) if list(key(case)) > last), len(found))
 
     page = tuple(found[start : start + size])
     has_more = start + size < len(found)
-    after = _make_cursor(key(page[-1])) if page and has_more else ""
+    after = make_cursor(key(page[-1])) if page and has_more else ""
     return CasePageOfList(page, start + 1 if page else 0, len(found), after)
 
 
@@ -230,11 +230,18 @@ _SORT_KEYS: Final[Mapping[Sort, Callable[[ListedCase], tuple[Any, ...]]]] = {
 }
 
 
-def _make_cursor(key: Sequence[Any]) -> str:
+def make_cursor(key: Sequence[Any]) -> str:
+    """Write the key by which a list is sorted into the cursor of its next page."""
     return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
 
 
-def _read_cursor(text: str) -> list[Any]:
+def read_cursor(text: str) -> list[Any]:
+    """Read the key out of a cursor.
+
+    Raises:
+        BadRequest: it is none.
+
+    """
     try:
         padded = text + "=" * (-len(text) % 4)
         found = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))

@@ -17,13 +17,13 @@ from clawback.console.errors import BadRequest
 from clawback.console.page_routes import Page, RateClass
 from clawback.console.read_model import LIST_TOPIC
 from clawback.console.services import services_of
+from clawback.console.undo_watch import TOPIC_PREFIX
 from clawback.model.identity import Role
 
 PING_SECONDS: Final = 10.0
 LONGEST_STREAM: Final = 3600.0
 """Seconds after which a stream ends; the page connects again, and passes the gate again."""
 
-UNDO_PREFIX: Final = "undo/"
 _LONGEST_TOPIC: Final = 300
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -35,6 +35,8 @@ async def stream_events(request: Request) -> Response:
         raise BadRequest("topic: name what to hear of, such as `list`")
 
     services = services_of(request)
+    if topic.startswith(TOPIC_PREFIX):
+        services.undos.watch(topic)
     stream = _events(services.changes, topic, services.closing)
     return StreamingResponse(stream, media_type="text/event-stream", headers=_HEADERS)
 
@@ -45,7 +47,7 @@ def event_name(topic: str) -> str:
         return "list-changed"
     if topic == STOP_TOPIC:
         return "stop-changed"
-    return "undo-progress" if topic.startswith(UNDO_PREFIX) else "case-changed"
+    return "undo-progress" if topic.startswith(TOPIC_PREFIX) else "case-changed"
 
 
 async def _events(changes: Changes, topic: str, closing: asyncio.Event) -> AsyncIterator[str]:

@@ -38,7 +38,10 @@ _OPEN: Final = frozenset({CaseState.HELD, CaseState.RESPONDING, CaseState.SETTLE
 
 @dataclass(frozen=True, slots=True)
 class ListedCase:
-    """One campaign under one rule, as lists show it. `text` is what a search looks through."""
+    """One campaign under one rule, as lists show it.
+
+    `outcomes` has action, outcome and how often; `text` is what a search looks through.
+    """
 
     id: str
     run: str
@@ -69,6 +72,7 @@ class ListedCase:
     decision: DecisionNote | None = None
     undone: DecisionNote | None = None
     changed: int = 0
+    outcomes: tuple[tuple[str, str, int], ...] = ()
     campaign: str = ""
     unreadable: str = ""
     text: str = ""
@@ -107,6 +111,11 @@ class ListedCase:
             decision=summary.decision,
             undone=summary.undone,
             changed=summary.changed,
+            outcomes=tuple(
+                (intern(one.action), intern(outcome), count)
+                for one in summary.outcomes
+                for outcome, count in one.outcomes.items()
+            ),
             campaign=summary.campaign,
             unreadable=line.unreadable or "",
             text=" ".join(

@@ -19,12 +19,14 @@ from clawback.console.rendering import Renderer
 from clawback.console.safety_limits import SafetyLimits
 from clawback.console.static_files import StaticFiles
 from clawback.console.stop_attempts import StopAttempts
+from clawback.console.undo_watch import UndoWatch
 from clawback.console.who import Visitor
 from clawback.settings import Settings
 from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.undo_gateway import UndoGateway
+from clawback.temporal.undo_runs import UndoRuns
 
 
 @dataclass
@@ -50,6 +52,7 @@ class Services:
         self.stops = StopAttempts(self.guard)
         self.containment = ContainmentState(self.guard, self.changes, self.now)
         self.limits = SafetyLimits(self.settings, self.now)
+        self.undos = UndoWatch(UndoRuns(self.client), self.changes)
         self.once: OnceOnly[Any] = OnceOnly(self.now)
 
 

@@ -6,11 +6,13 @@ from clawback.console.events import EVENT_PAGES
 from clawback.console.page_routes import Page
 from clawback.console.pages.blocks import BLOCK_PAGES
 from clawback.console.pages.browser_settings import SETTINGS_PAGES
+from clawback.console.pages.history import HISTORY_PAGES
 from clawback.console.pages.inbox import INBOX_PAGES
 from clawback.console.pages.operations import OPERATIONS_PAGES
 from clawback.console.pages.review import REVIEW_PAGES
 from clawback.console.pages.short_ids import SHORT_ID_PAGES
 from clawback.console.pages.stop import STOP_PAGES
+from clawback.console.pages.undo import UNDO_PAGES
 
 PAGES: Final[tuple[Page, ...]] = (
     *INBOX_PAGES,
@@ -19,6 +21,8 @@ PAGES: Final[tuple[Page, ...]] = (
     *BLOCK_PAGES,
     *STOP_PAGES,
     *REVIEW_PAGES,
+    *HISTORY_PAGES,
+    *UNDO_PAGES,
     *SETTINGS_PAGES,
     *EVENT_PAGES,
 )
