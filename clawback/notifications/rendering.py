@@ -203,11 +203,17 @@ def _status(context: NotificationContext) -> str:
 
 def _action_lines(context: NotificationContext) -> Iterator[str]:
     for action in context.actions:
+        if not action.outcomes and context.proposes:
+            continue  # it is part of what an approval does
         counts = ", ".join(
             f"{count} {_describe_outcome(outcome)}"
             for outcome, count in sorted(action.outcomes.items())
         )
         yield f"{action.action}: {counts or 'nothing yet'}"
+
+
+def _describe_inaction(context: NotificationContext) -> str:
+    return "nothing was done yet" if context.proposes else "no action was needed"
 
 
 def _describe_outcome(outcome: str) -> str:
@@ -230,7 +236,7 @@ def _case_words(context: NotificationContext, link: str | None) -> dict[str, str
         "level": context.level,
         "occasion": context.occasion.value,
         "summary": summarize(context),
-        "done": "\n".join(_action_lines(context)) or "no action was needed",
+        "done": "\n".join(_action_lines(context)) or _describe_inaction(context),
         "messages": str(context.messages),
         "mailboxes": str(context.mailboxes),
         "events": str(context.events),

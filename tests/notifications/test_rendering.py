@@ -103,8 +103,11 @@ def test_a_held_case_says_what_an_approval_does_and_why_it_matched() -> None:
         approvers=2,
         messages=43,
         mailboxes=31,
+        actions=(ActionSummary(action="move to JunkEmail"),),
     ).text
-    assert "Messages: 43 in 31 mailboxes" in text
+    assert text.splitlines()[1].startswith("If approved")
+    assert "nothing was done yet\nMessages: 43 in 31 mailboxes" in text
+    assert "nothing yet" not in text
     assert "Matched: from = a@evil[.]test; verdict = MALICIOUS\n" in text
     assert "Held because: surge\n" in text
     assert "If approved by 2 people: move to JunkEmail; block a@evil[.]test for 7d\n" in text
