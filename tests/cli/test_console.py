@@ -46,7 +46,7 @@ async def test_a_link_signs_one_browser_in_once(temporal: Client, tmp_path: Path
     )
     try:
         url = f"http://{environment['CLAWBACK_CONSOLE']}"
-        async with httpx.AsyncClient(base_url=url, follow_redirects=True) as http:
+        async with httpx.AsyncClient(base_url=url, follow_redirects=True, timeout=60) as http:
             await eventually(lambda: _is_up(http))
             stranger = await http.get("/")
             assert "No held cases" not in stranger.text
@@ -58,8 +58,10 @@ async def test_a_link_signs_one_browser_in_once(temporal: Client, tmp_path: Path
             # The session opens the HTTP API too.
             me = (await http.get("/api/v1/me")).raise_for_status().json()
             assert "operator" in me["roles"]
+            assert len((await http.get("/api/v1/rules")).json()["items"]) > 5
 
-        async with httpx.AsyncClient(base_url=url, follow_redirects=True) as other:
+        async with httpx.AsyncClient(base_url=url, follow_redirects=True, timeout=60) as other:
+            assert (await other.get("/api/v1/me")).status_code == 401
             again = await other.get(link)
             assert "No held cases" not in again.text
     finally:
