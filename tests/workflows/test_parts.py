@@ -252,9 +252,13 @@ async def test_a_decision_about_a_rule_covers_every_part(
         shown = await eventually(lambda: selected(45))
         (case,) = shown.cases
         assert len(case.parts) > 2
+        before = await deployment.cases.proposal(asked.case_id)
         await deployment.signal_case(asked, match_of(lines[45]))
         grown = await eventually(lambda: selected(46))
         assert grown.describe_change(shown.digest) is not None
+        change = await deployment.cases.proposal_change(asked.case_id, before.digest)
+        assert (change.added, change.removed) == ((lines[45]["message"]["id"],), ())
+        assert change.shown_at is not None
 
         answers = await deployment.cases.decide_shown(verb, person("ana"), "", case.digests)
         (late,) = answers.errors
