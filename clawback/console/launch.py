@@ -62,6 +62,8 @@ async def run_console(settings: Settings, say: Callable[[str], None]) -> None:
         OSError: the address cannot be bound.
 
     """
+    # A wrong setting is named before a server is asked for, which may not run.
+    read_site(settings)
     host, port = split_address(settings.console)
     async with open_console(settings) as console, serve(console.app, host, port) as url:
         say(f"console at {settings.console_url or url}")

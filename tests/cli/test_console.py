@@ -86,3 +86,15 @@ async def test_what_others_could_reach_needs_a_provider(
     assert done.returncode == ExitCode.USAGE
     assert re.search(says, done.stderr)
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("CLAWBACK_CONSOLE", "0.0.0.0:8434"), ("CLAWBACK_CONSOLE_URL", "https://claw.example")],
+)
+def test_a_wrong_setting_is_named_before_a_server_is_needed(setting: str, value: str) -> None:
+    """Other machines could reach a console that cannot tell people apart; the remedy is named."""
+    done = clawback("console", TEMPORAL_ADDRESS="127.0.0.1:1", **{setting: value})
+    assert done.returncode == ExitCode.USAGE
+    assert f"{setting} is {value}" in done.stderr
+    assert "CLAWBACK_IDENTITY_ISSUER" in done.stderr
