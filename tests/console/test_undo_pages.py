@@ -87,7 +87,7 @@ async def test_an_undo_is_shown_confirmed_and_followed(acted: Acted, browser: Br
 
     await page.locator("tr", has_text="s0@bad").get_by_role("link", name="yes, 2 changes").click()
     text = await page.inner_text("main")
-    assert "This takes back 2 changes of 1 case: 2 messages of them to the inbox." in text
+    assert "This takes back 2 changes of 1 case; 2 messages return to the inbox." in text
     assert "JunkEmail, verdict SPAM" in text
     assert "held until an operator confirms the rule" in text
     assert await accessibility_problems(page) == []

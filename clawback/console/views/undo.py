@@ -185,8 +185,9 @@ def _describe_whole(preview: UndoPreview) -> str:
     if preview.is_empty:
         return "There is nothing to undo: nothing of this took effect, or it was taken back."
     sentence = (
-        f"This takes back {plural(judged.changes, 'change')} of {plural(judged.cases, 'case')}: "
-        f"{plural(judged.messages, 'message')} of them to the inbox."
+        f"This takes back {plural(judged.changes, 'change')} of {plural(judged.cases, 'case')}; "
+        f"{plural(judged.messages, 'message')} {'returns' if judged.messages == 1 else 'return'} "
+        "to the inbox."
     )
     if unread := preview.found.unread:
         messages = sum(one.messages for one in unread)
@@ -204,8 +205,7 @@ def _notes(preview: UndoPreview, ends: int) -> Iterator[str]:
         yield "Present verdicts: " + ", ".join(f"{count:,} {name}" for name, count in counts) + "."
     yield from map(show_mail_text, preview.judgement.notes)
     if ends:
-        verb = "ends" if ends == 1 else "end"
-        yield f"{plural(ends, 'open case')} {verb} by it."
+        yield f"The undo ends {plural(ends, 'open case')}."
     if not preview.scope.ends_cases and not preview.is_empty:
         yield "Only these messages are undone: their cases go on, and blocks stay."
     if rules := sorted({one.plan.rule for one in preview.found.candidates if one.plan.size}):
