@@ -1,6 +1,7 @@
 """The announcement workflow: tell the channels that listen for something of the installation."""
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
     from activities.notifications import NotificationActivities
@@ -10,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps.notifying import start_notifications
 
 
-@workflow.defn(name=names.ANNOUNCEMENT)
+@workflow.defn(name=names.ANNOUNCEMENT, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class AnnouncementWorkflow:
     """Starts a notification for each channel that listens. Id: `announcement/<id>`."""
 

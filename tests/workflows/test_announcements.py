@@ -8,6 +8,7 @@ from temporalio.client import Client
 from clawback.notifications import Channels
 from clawback.notifications.channel_file import parse_channels
 from clawback.simulator import Simulator, SimulatorOptions
+from clawback.temporal import names
 from clawback.temporal.guard_gateway import GuardGateway
 from tests.notifications.receivers import WebReceiver, web_receiver
 from tests.notifications.samples import KEY
@@ -40,6 +41,19 @@ async def test_a_stop_is_told_once_to_those_who_listen(temporal: Client, tmp_pat
     assert "By ana\nReason: quarantines newsletters" in first["text"]
     assert second["reason"] == "still wrong"
     assert len({headers["webhook-id"] for headers, _ in receiver.requests}) == 2
+
+
+async def test_a_cancelled_guard_still_tells_that_it_has_stopped(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """The cancellation is of the guard, not of what tells people."""
+    with web_receiver() as receiver:
+        simulator = Simulator(SimulatorOptions(rate=None))
+        async with deployed(temporal, simulator, tmp_path, listening(receiver)) as deployment:
+            await deployment.client.get_workflow_handle(names.GUARD_ID).cancel()
+            (told,) = await eventually(lambda: _told(receiver, 1))
+
+    assert told["data"]["reason"] == "somebody cancelled the guard"
 
 
 async def _told(receiver: WebReceiver, count: int) -> list[dict[str, Any]] | None:
