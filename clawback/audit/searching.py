@@ -4,6 +4,7 @@ Most lines are skipped by their bytes, because reading one as JSON costs a hundr
 """
 
 import json
+import sys
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from clawback.audit.chain import Head
 from clawback.audit.files import walk_audit_files
 from clawback.model.audit_record import AuditRecord
 
@@ -79,31 +81,39 @@ class AuditFilter:
 
 @dataclass(frozen=True, slots=True)
 class FoundRecord:
-    """A record, and the number of its line."""
+    """A record, the number of its line, and the hash of that line."""
 
     sequence: int
     record: AuditRecord
+    hash: str = ""
+
+    @property
+    def head(self) -> Head:
+        """What `audit verify --head` takes to check that this line still exists."""
+        return Head(self.sequence, self.hash)
 
 
 class AuditSearch:
     """One search; counts the records it gave, and the lines that could not be read."""
 
-    def __init__(self, path: Path, wanted: AuditFilter) -> None:
+    def __init__(self, path: Path, wanted: AuditFilter, *, rotated: bool = True) -> None:
         self._path = path
         self._wanted = wanted
+        self._has_rotated = rotated
         self._seen: OrderedDict[str, None] = OrderedDict()
         self.damaged = 0
         self.admitted = 0
 
     def __iter__(self) -> Iterator[FoundRecord]:
-        """Give the records, oldest first, each once, from rotated files too.
+        """Give the records, oldest first, each once, from rotated files too unless excluded.
 
         Raises:
             OSError: a file cannot be read.
 
         """
         needles = self._wanted.needles()
-        for _, lines in walk_audit_files(self._path):
+        after = 0 if self._has_rotated else sys.maxsize
+        for _, lines in walk_audit_files(self._path, after):
             for line in lines:
                 # The last line of the live file may still be written.
                 if not line.endswith(b"\n") or any(one not in line for one in needles):
@@ -118,10 +128,12 @@ class AuditSearch:
             event = _load(line)
             record = AuditRecord.model_validate(event["unmapped"])
             sequence = int(event["metadata"]["sequence"])
+            if not self._wanted.admits(record):
+                return None
+            return FoundRecord(sequence, record, str(event["unmapped"]["hash"]))
         except (ValueError, KeyError, TypeError):
             self.damaged += 1
             return None
-        return FoundRecord(sequence, record) if self._wanted.admits(record) else None
 
     def _is_new(self, id_: str) -> bool:
         if id_ in self._seen:

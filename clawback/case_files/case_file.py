@@ -25,6 +25,8 @@ from clawback.model.texts import plural
 from clawback.temporal.undo_gateway import UndoSummary
 
 SHOWN = 20
+RESERVE = "the reserve for protected people"
+"""Whose a budget is that mail to protected people alone takes from."""
 _KINDS = {
     RecordKind.CASE_OPENED: "opened",
     RecordKind.EVENT_JOINED: "{count} joined",
@@ -129,7 +131,7 @@ class CaseFile:
             yield f"the share of level {level}", limit.with_most(most), used
         if kept := shares.reserve(limit.most):
             used = spending.spent(f"protected/{limit.kind}", limit.per, now)
-            yield "the reserve for protected people", limit.with_most(kept), used
+            yield RESERVE, limit.with_most(kept), used
 
     def lines(self, now: datetime) -> Iterator[tuple[str, str]]:
         """Yield heading and line; the heading is empty where the previous one continues."""
@@ -192,6 +194,12 @@ class CaseFile:
             held += "; goes on by itself when that has ended"
         return f"{self.state}{held} · {events:,} events, {messages:,} messages · {age}"
 
+    def count_outcomes(self, index: int) -> Counter[str]:
+        """Count the outcomes of one action of the plan, in all parts."""
+        memory = self.case.snapshot
+        done = memory.outcomes[index] if memory and index < len(memory.outcomes) else {}
+        return Counter(done.values()) + self._count_in_parts(index)
+
     def _count_in_parts(self, index: int) -> Counter[str]:
         """Count the outcomes of an action in the parts that are only counted."""
         counted = Counter[str]()
@@ -208,10 +216,10 @@ class CaseFile:
         yield f"it needs {plural(more, 'approval')}"
         yield f"clawback case approve {self.plan.case_id} --digest {self.proposal.digest}"
         yield f"clawback case deny {self.plan.case_id} --reason '…'"
-        if moved := self._count_moved_while_held():
+        if moved := self.count_moved_while_held():
             yield f"denying it returns {plural(moved, 'message')} to the inbox"
 
-    def _count_moved_while_held(self) -> int:
+    def count_moved_while_held(self) -> int:
         """Count what was moved while the case was held, in all its parts."""
         memory, index = self.case.snapshot, len(self.plan.actions)
         if memory is None or self.plan.while_held is None:
@@ -272,7 +280,7 @@ def _timeline(entries: Sequence[TimelineEntry]) -> Iterator[str]:
         until = (
             f" to {entry.until:%H:%M:%S}" if entry.until - entry.at >= timedelta(seconds=1) else ""
         )
-        yield f"{entry.at:%H:%M:%S}{until}  {_describe(entry)}"
+        yield f"{entry.at:%H:%M:%S}{until}  {describe_entry(entry)}"
 
 
 def _who(entry: TimelineEntry) -> str:
@@ -282,7 +290,8 @@ def _who(entry: TimelineEntry) -> str:
     return f"{entry.actor}{doubt}{behalf}"
 
 
-def _describe(entry: TimelineEntry) -> str:
+def describe_entry(entry: TimelineEntry) -> str:
+    """Say in one line what happened; reasons and names of people are as they were given."""
     template = _KINDS.get(entry.kind, entry.kind.replace("_", " "))
     text = template.format(
         count=f"{entry.count:,}", actor=_who(entry), action=entry.action, outcome=entry.outcome

@@ -1,16 +1,17 @@
 """Collects the file of a case: from the case, the index, the guard, its undo and the rules."""
 
+import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionDescription
 
 from clawback.case_files.case_file import CaseFile
 from clawback.cases import CaseStart, CaseState, Limit
 from clawback.guard import Budgets
 from clawback.rules import RuleSet
-from clawback.temporal.case_entries import read_entries
+from clawback.temporal.case_entries import CaseEntry, read_entries
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.fan_out import UNANSWERED
 from clawback.temporal.guard_gateway import GuardGateway
@@ -32,11 +33,11 @@ class CaseFileReader:
     rules: RuleSet | None = None
     ui: str | None = None
 
-    async def read(self, case_id: str, *, whole: bool = True) -> CaseFile:
+    async def read(self, case_id: str, *, run: str | None = None, whole: bool = True) -> CaseFile:
         """Collect everything about one case, by its full id.
 
         What is unavailable is left out. Unless it is to be `whole`, further parts of a large
-        campaign are only counted.
+        campaign are only counted. `run` is that of an earlier campaign of the case.
 
         Raises:
             NoSuchWorkflow: the server has no such case.
@@ -45,11 +46,18 @@ class CaseFileReader:
 
         """
         cases = CaseGateway(self.client)
-        reading = await (cases.read(case_id) if whole else cases.outline(case_id))
+        if run is not None:
+            reading = await cases.read_run(case_id, run)
+        else:
+            reading = await (cases.read(case_id) if whole else cases.outline(case_id))
         case, snapshot = reading.case, reading.case.snapshot
-        described = await self.client.get_workflow_handle(case_id).describe()
-        (entry,) = await read_entries(self.client.data_converter, [described.raw_info])
-        is_held = snapshot is not None and snapshot.state is CaseState.HELD
+        is_held = snapshot is not None and snapshot.state is CaseState.HELD and run is None
+        (described, entry), proposal, undone, guard = await asyncio.gather(
+            self._describe(case_id, run),
+            _or_none(cases.proposal(case_id)) if is_held else _nothing(),
+            UndoGateway(self.client).result_of_case(snapshot.uid) if snapshot else _nothing(),
+            _or_none(GuardGateway(self.client).status()),
+        )
         current = self.rules.rules.get(case.plan.rule) if self.rules else None
         ui = workflows_page(self.ui, self.client.namespace)
 
@@ -58,11 +66,9 @@ class CaseFileReader:
             run=described.run_id,
             ended=entry.ended,
             closed_at=described.close_time,
-            proposal=await _or_none(cases.proposal(case_id)) if is_held else None,
-            undone=await UndoGateway(self.client).result_of_case(snapshot.uid)
-            if snapshot
-            else None,
-            guard=await _or_none(GuardGateway(self.client).status()),
+            proposal=proposal,
+            undone=undone,
+            guard=guard,
             limits=self._limits(case),
             budgets=self.rules.safety.budgets.budgets if self.rules else Budgets(),
             current=current.version if current else None,
@@ -71,6 +77,14 @@ class CaseFileReader:
             parts=reading.summaries,
         )
 
+    async def _describe(
+        self, case_id: str, run: str | None
+    ) -> tuple[WorkflowExecutionDescription, CaseEntry]:
+        handle = self.client.get_workflow_handle(case_id, run_id=run)
+        described = await handle.describe()
+        (entry,) = await read_entries(self.client.data_converter, [described.raw_info])
+        return described, entry
+
     def _limits(self, case: CaseStart) -> tuple[Limit, ...]:
         """The limits of the rule as it is now, as for a reservation; kind by kind the common."""
         common = self.rules.safety.budgets.budgets.rule if self.rules else ()
@@ -78,6 +92,10 @@ class CaseFileReader:
         own = rule.response.limits if rule is not None and rule.response else case.plan.limits
         kinds = {limit.kind for limit in own}
         return (*own, *(limit for limit in common if limit.kind not in kinds))
+
+
+async def _nothing() -> None:
+    return None
 
 
 async def _or_none(answer: Awaitable[T]) -> T | None:

@@ -49,13 +49,17 @@ class CaseState(StrEnum):
 
 
 class Decision(Payload):
-    """A person's decision on a held case. All parts of a campaign get it under the same `id`."""
+    """A person's decision on a held case. All parts of a campaign get it under the same `id`.
+
+    `digest` is that of what it decided about, empty if it was about whatever there was.
+    """
 
     approved: bool
     actor: Actor
     at: UtcDatetime
     reason: str = ""
     id: str = ""
+    digest: str = ""
 
     @classmethod
     def of(cls, order: Order, at: datetime) -> "Decision":
@@ -66,6 +70,7 @@ class Decision(Payload):
             at=at,
             reason=order.reason,
             id=order.nonce,
+            digest=order.content,
         )
 
 

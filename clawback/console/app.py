@@ -20,13 +20,14 @@ from clawback.console.error_answers import answer_error, is_for_htmx, is_for_pro
 from clawback.console.errors import ConsoleError, Unavailable
 from clawback.console.framing import render_page
 from clawback.console.local_paths import INBOX, with_next
-from clawback.console.page_routes import Page
+from clawback.console.page_routes import Page, ViewAudit
 from clawback.console.pages import PAGES
 from clawback.console.refusals import FreshSignInNeeded, Refusal, SignInNeeded
 from clawback.console.request_guard import RequestGuard
 from clawback.console.security_headers import SecurityHeaders
 from clawback.console.services import Services, services_of
 from clawback.console.site import Site
+from clawback.console.view_log import ViewedObject
 from clawback.console.who import Gate
 from clawback.temporal.workflow_calls import NoWorkerAnswered, QueryFailed
 
@@ -100,7 +101,13 @@ def _route(page: Page, gate: Gate) -> Route:
         if isinstance(admitted, Response):
             return admitted
         request.state.visitor = admitted
-        return await page.handler(request)
+        response = await page.handler(request)
+        # Before the answer leaves: what cannot be recorded is not shown.
+        seen: ViewedObject | None = getattr(request.state, "viewed", None)
+        if page.audit is ViewAudit.VIEWED and seen is not None and admitted is not None:
+            services = services_of(request)
+            await services.views.record(admitted, seen, services.now())
+        return response
 
     return Route(page.path, guarded, methods=list(page.methods))
 

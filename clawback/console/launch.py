@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
+from clawback.cloudflare import EmailSecurity
 from clawback.console.api.api_services import ApiServices
 from clawback.console.api.application import build_api
 from clawback.console.app import build_app
@@ -18,6 +19,7 @@ from clawback.console.revocations import SharedRevocations
 from clawback.console.server import serve
 from clawback.console.services import Services
 from clawback.console.site import read_site
+from clawback.local.worker_api import NoCredentials, open_worker_api
 from clawback.model.hosts import split_address
 from clawback.settings import Settings
 from clawback.temporal.access_gateway import AccessGateway
@@ -79,10 +81,14 @@ async def open_console(settings: Settings) -> AsyncIterator[Console]:
     """Build the application with everything that it works with, until the block is left."""
     keys = read_keys(settings)
     client = await connect_to_own(settings)
-    services = Services(settings, client)
     api = ApiServices(client, settings, LoadedRules(settings).read)
     revocations = SharedRevocations(api.access, AccessGateway(client))
     async with AsyncExitStack() as stack:
+        cloudflare: EmailSecurity | None = None
+        # Without credentials everything but the contents of messages is there.
+        with suppress(NoCredentials):
+            cloudflare = await stack.enter_async_context(open_worker_api(settings))
+        services = Services(settings, client, api=cloudflare)
         await api.access.read()
         await stack.enter_async_context(_running(api.access.watch()))
         door = await stack.enter_async_context(open_front_door(settings, keys, revocations))

@@ -9,10 +9,14 @@ from typing import Any
 from starlette.requests import Request
 from temporalio.client import Client
 
+from clawback.cloudflare import EmailSecurity
 from clawback.console.block_policies import BlockPolicies
 from clawback.console.changes import Changes
 from clawback.console.containment_state import ContainmentState
+from clawback.console.loaded_rules import LoadedRules
+from clawback.console.mail_reader import MailReader
 from clawback.console.once_only import OnceOnly
+from clawback.console.open_cases import OpenCases
 from clawback.console.operations import OperationsReader
 from clawback.console.read_model import ReadModel
 from clawback.console.rendering import Renderer
@@ -20,6 +24,7 @@ from clawback.console.safety_limits import SafetyLimits
 from clawback.console.static_files import StaticFiles
 from clawback.console.stop_attempts import StopAttempts
 from clawback.console.undo_watch import UndoWatch
+from clawback.console.view_log import ViewLog
 from clawback.console.who import Visitor
 from clawback.settings import Settings
 from clawback.temporal.block_gateway import BlockGateway
@@ -31,7 +36,10 @@ from clawback.temporal.undo_runs import UndoRuns
 
 @dataclass
 class Services:
-    """The console's dependencies. It is stateless: everything here is a cache or a connection."""
+    """The console's dependencies. It is stateless: everything here is a cache or a connection.
+
+    `api` is None without credentials for Cloudflare; pages of single messages need it.
+    """
 
     settings: Settings
     client: Client
@@ -40,6 +48,7 @@ class Services:
     changes: Changes = field(default_factory=Changes)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    api: EmailSecurity | None = None
 
     def __post_init__(self) -> None:
         self.cases = CaseGateway(self.client)
@@ -50,6 +59,10 @@ class Services:
         self.operations = OperationsReader(self.settings, self.client, self.now)
         self.block_policies = BlockPolicies(self.settings)
         self.stops = StopAttempts(self.guard)
+        self.rules = LoadedRules(self.settings)
+        self.open_cases = OpenCases(self.settings, self.client, self.rules)
+        self.mail = MailReader(self.api)
+        self.views = ViewLog(self.settings)
         self.containment = ContainmentState(self.guard, self.changes, self.now)
         self.limits = SafetyLimits(self.settings, self.now)
         self.undos = UndoWatch(UndoRuns(self.client), self.changes)

@@ -59,6 +59,7 @@ class RecordKind(StrEnum):
     TOKEN_REVOKED = "token_revoked"  # noqa: S105 - a name, not a secret
     SESSION_REVOKED = "session_revoked"
     BY_HAND = "by_hand"
+    VIEWED = "viewed"
 
 
 class AuditRecord(Payload):

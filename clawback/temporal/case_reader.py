@@ -155,6 +155,24 @@ class CaseReader(CaseSender):
             tuple(counted.values()),
         )
 
+    async def read_run(self, case_id: str, run: str) -> CaseReading:
+        """Read an earlier campaign of a case by its run; further parts of it are left out.
+
+        Raises what `read` raises.
+        """
+        return CaseReading(await self._query(case_id, names.STATUS, CaseStart, run=run))
+
+    async def read_part(self, case_id: str, number: int) -> CaseStart:
+        """Read one part of a campaign; 1 is the case itself.
+
+        Raises:
+            NoSuchWorkflow: there is no such part.
+            QueryFailed: it cannot answer.
+            RPCError: the server or the workers do not answer.
+
+        """
+        return await self._status(names.part_id(case_id, number))
+
     async def status(self, case_id: str) -> CaseStart:
         """Read a case as `read` does, and leave out what does not answer."""
         return (await self.read(case_id)).case
@@ -236,9 +254,15 @@ class CaseReader(CaseSender):
         return await self._query(workflow_id, names.STATUS, CaseStart)
 
     async def _query(
-        self, workflow_id: str, query: str, result_type: type[T], args: Sequence[Any] = ()
+        self,
+        workflow_id: str,
+        query: str,
+        result_type: type[T],
+        args: Sequence[Any] = (),
+        *,
+        run: str | None = None,
     ) -> T:
-        handle = self.client.get_workflow_handle(workflow_id)
+        handle = self.client.get_workflow_handle(workflow_id, run_id=run)
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT.total_seconds()):
                 return await query_workflow(handle, query, result_type, args)

@@ -6,10 +6,19 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+from tests.console.case_bench import CaseBench, case_bench
+
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser"))),
     None,
 )
+
+
+@pytest.fixture(scope="module")
+async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CaseBench]:
+    """A console over an installation in which each test makes its own cases."""
+    async with case_bench(tmp_path_factory.mktemp("console")) as bench:
+        yield bench
 
 
 @pytest.fixture(scope="session")

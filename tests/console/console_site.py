@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from temporalio.client import Client
 
+from clawback.cloudflare import EmailSecurity
 from clawback.console import page_routes
 from clawback.console.app import build_app
 from clawback.console.server import serve
@@ -90,9 +91,11 @@ async def accessibility_problems(page: Page) -> list[str]:
 
 
 @asynccontextmanager
-async def running_console(client: Client, settings: Settings) -> AsyncIterator[ConsoleSite]:
+async def running_console(
+    client: Client, settings: Settings, api: EmailSecurity | None = None
+) -> AsyncIterator[ConsoleSite]:
     """Run the console over a Temporal client until the block is left; cases have been read."""
-    services, gate = Services(settings, client), NamedGate()
+    services, gate = Services(settings, client, api=api), NamedGate()
     await services.read_model.refresh()
     async with serve(build_app(services, gate), "127.0.0.1", 0) as url:
         yield ConsoleSite(url, services, gate)

@@ -4,6 +4,7 @@ from clawback.console.page_routes import RateClass
 from clawback.console.pages import PAGES
 from clawback.model.identity import Role
 
+SEARCHES = {"/search", "/history/search", "/cases/{rule}/{hash}/messages"}
 SIGNS_IN = ("/sign-in", "/auth/")
 
 
@@ -22,7 +23,7 @@ def test_what_changes_something_is_no_get() -> None:
 def test_a_viewer_decides_nothing() -> None:
     """Only search and the settings of one's own browser are POSTs for viewers."""
     posts = {page.path for page in PAGES if page.methods == ("POST",) and page.role is Role.VIEWER}
-    assert posts <= {"/search", "/history/search", "/settings"}
+    assert posts <= {*SEARCHES, "/settings"}
 
 
 def test_every_decision_is_counted() -> None:

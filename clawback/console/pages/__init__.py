@@ -6,8 +6,14 @@ from clawback.console.events import EVENT_PAGES
 from clawback.console.page_routes import Page
 from clawback.console.pages.blocks import BLOCK_PAGES
 from clawback.console.pages.browser_settings import SETTINGS_PAGES
+from clawback.console.pages.case_audit import CASE_AUDIT_PAGES
+from clawback.console.pages.case_decisions import DECISION_PAGES
+from clawback.console.pages.case_messages import MESSAGE_LIST_PAGES
+from clawback.console.pages.case_page import CASE_PAGES
+from clawback.console.pages.exception_page import EXCEPTION_PAGES
 from clawback.console.pages.history import HISTORY_PAGES
 from clawback.console.pages.inbox import INBOX_PAGES
+from clawback.console.pages.message_page import MESSAGE_PAGES
 from clawback.console.pages.operations import OPERATIONS_PAGES
 from clawback.console.pages.review import REVIEW_PAGES
 from clawback.console.pages.short_ids import SHORT_ID_PAGES
@@ -16,6 +22,12 @@ from clawback.console.pages.undo import UNDO_PAGES
 
 PAGES: Final[tuple[Page, ...]] = (
     *INBOX_PAGES,
+    *CASE_PAGES,
+    *DECISION_PAGES,
+    *CASE_AUDIT_PAGES,
+    *MESSAGE_LIST_PAGES,
+    *MESSAGE_PAGES,
+    *EXCEPTION_PAGES,
     *SHORT_ID_PAGES,
     *OPERATIONS_PAGES,
     *BLOCK_PAGES,

@@ -108,6 +108,15 @@
     }, 5000);
   });
 
+  document.addEventListener("htmx:finally:request", (event) => {
+    delete event.target.dataset?.sent;
+    const note = $("[data-sending]", event.target);
+    if (note) note.hidden = true;
+  });
+
+  // A decision that did not count: its answer has the difference, which is read first.
+  document.addEventListener("htmx:after:swap", () => $("#decision [data-focus]")?.focus());
+
   // ---- how old the page is
 
   const hear = () => { heard = Date.now(); };

@@ -20,6 +20,18 @@ class ShownTime:
     words: str
 
 
+@dataclass(frozen=True)
+class Clock:
+    """What a view needs to show times: what time it is, and where the reader is."""
+
+    now: datetime
+    zone: ZoneInfo
+
+    def show(self, at: datetime) -> ShownTime:
+        """Show a time."""
+        return show_time(at, self.now, self.zone)
+
+
 def find_zone(name: str | None) -> ZoneInfo:
     """Return the zone of a name; UTC if there is none of that name."""
     if not name or len(name) > _LONGEST_NAME:

@@ -61,7 +61,7 @@ def scaffold(events: Sequence[Event], choice: Choice, draft: Draft) -> str:
 def render_clue(clue: Clue) -> str:
     """Write a line of a detection."""
     key = f"{clue.field}|{clue.modifier}" if clue.modifier else clue.field
-    return f"{key}: {quoted(_escaped(clue.wanted))}"
+    return f"{key}: {quoted(escape_wildcards(clue.wanted))}"
 
 
 # ---- the parts of the file
@@ -183,6 +183,6 @@ def _visible(character: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004
 
 
-def _escaped(text: str) -> str:
+def escape_wildcards(text: str) -> str:
     """Escape the wildcards of Sigma."""
     return re.sub(r"[\\*?]", r"\\\g<0>", text)
