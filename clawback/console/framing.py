@@ -5,7 +5,6 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from clawback.cases import CaseState
 from clawback.console.preferences import Preferences
 from clawback.console.services import Services, services_of
 from clawback.console.views.layout import Layout, NavigationLink, StopBanner
@@ -71,7 +70,7 @@ def _seconds_left(visitor: Visitor, services: Services) -> int:
 
 
 def _navigation(services: Services, path: str) -> tuple[NavigationLink, ...]:
-    held = sum(case.state == CaseState.HELD for case in services.read_model.cases)
+    held = services.read_model.totals.held
     return tuple(
         NavigationLink(
             title=title,
@@ -93,7 +92,7 @@ def _stop_banner(
     if not is_stopped:
         return None
 
-    waiting = sum(case.state == CaseState.HELD for case in services.read_model.cases)
+    waiting = services.read_model.totals.held
     text = "Containment is stopped"
     if (stop := services.containment.stop) is not None:
         why = f": “{show_mail_text(stop.reason)}”" if stop.reason else ""

@@ -4,6 +4,7 @@ It is a cache of the server's index. It decides nothing, and says how old it is.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,11 +24,9 @@ from clawback.model.level import Level
 from clawback.model.loggable import LoggableText
 from clawback.temporal import names
 from clawback.temporal.case_entries import CaseLine, list_entries
-from clawback.temporal.case_index import CaseFilter
+from clawback.temporal.case_index import CHANGES_OVERLAP, CaseFilter
 
 REFRESH: Final = timedelta(seconds=2)
-OVERLAP: Final = timedelta(seconds=10)
-"""The index lags behind what happened, by a second at most as a rule."""
 MOST_CASES: Final = 20_000
 """Cases that are kept; the oldest closed ones go first."""
 LIST_TOPIC: Final = "list"
@@ -154,6 +153,32 @@ class ListedCase:
         return Level(self.level).rank if self.level in set(Level) else 0
 
 
+@dataclass(frozen=True)
+class CaseTotals:
+    """How many cases there are, by state and in all, and under which rules."""
+
+    by_state: Mapping[str, int]
+    open: int
+    all: int
+    rules: tuple[str, ...]
+
+    @classmethod
+    def of(cls, cases: Iterable[ListedCase]) -> "CaseTotals":
+        """Count cases."""
+        every = list(cases)
+        return cls(
+            by_state=Counter(case.state for case in every),
+            open=sum(case.is_open for case in every),
+            all=len(every),
+            rules=tuple(sorted({case.rule for case in every})),
+        )
+
+    @property
+    def held(self) -> int:
+        """How many cases wait for people."""
+        return self.by_state.get(CaseState.HELD, 0)
+
+
 @dataclass
 class ReadModel:
     """All cases of the installation, by campaign.
@@ -169,11 +194,19 @@ class ReadModel:
     problem: str = ""
     _cases: dict[tuple[str, datetime], ListedCase] = field(default_factory=dict)
     _parts: dict[str, dict[str, int]] = field(default_factory=dict)
+    _totals: CaseTotals | None = None
 
     @property
     def cases(self) -> Iterable[ListedCase]:
         """All cases, in no order."""
         return self._cases.values()
+
+    @property
+    def totals(self) -> CaseTotals:
+        """The totals, counted once after each change: every page shows some of them."""
+        if self._totals is None:
+            self._totals = CaseTotals.of(self.cases)
+        return self._totals
 
     def find(self, case_id: str, run: str = "") -> ListedCase | None:
         """Find a campaign by its case and the first digits of its run; else the newest one."""
@@ -219,7 +252,7 @@ class ReadModel:
 
         """
         asked_at = self.now()
-        since = None if self.read_at is None else self.read_at - OVERLAP
+        since = None if self.read_at is None else self.read_at - CHANGES_OVERLAP
         wanted = CaseFilter(changed_since=since, parts=True)
         seen: dict[tuple[str, datetime], ListedCase] = {}
         async for entry in list_entries(self.client, wanted.query(self.index_keys)):
@@ -244,6 +277,7 @@ class ReadModel:
         self._cases.update({case.key: case for case in changed})
         self._drop_oldest()
         if changed:
+            self._totals = None
             self.changes.announce(LIST_TOPIC)
         for case in changed:
             self.changes.announce(case.id)

@@ -36,20 +36,18 @@ async def show_inbox(request: Request) -> Response:
     services, visitor = services_of(request), visitor_of(request)
     wanted = CaseQuery.of(read_query(request, PARAMETERS))
     model = services.read_model
-    cases = list(model.cases)
+    fitting = list(model.cases)
     if wanted.hashes:
         keys = services.cases.index_keys
         touched = await find_touched(services.client, keys, wanted.hashes)
-        fitting = [case for case in cases if case.id in touched]
-    else:
-        fitting = cases
+        fitting = [case for case in fitting if case.id in touched]
 
     now, zone = services.now(), Preferences.of(request).zone
     page = list_page(wanted, fitting, visitor.identity.id, now)
     view = build_inbox(
         wanted,
         page,
-        cases,
+        model.totals,
         {case.id: model.messages_of(case) for case in page.cases},
         now=now,
         zone=zone,

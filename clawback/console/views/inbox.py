@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from clawback.cases import CaseState
 from clawback.cases.hold_cause import HoldCause
 from clawback.console.case_query import CasePageOfList, CaseQuery, Sort, StateChoice
-from clawback.console.read_model import ListedCase
+from clawback.console.read_model import CaseTotals, ListedCase
 from clawback.console.views.mail_text import show_address, show_mail_text
 from clawback.console.views.times import ShownTime, show_time
 from clawback.model.level import Level
@@ -107,7 +107,7 @@ class InboxView:
 def build_inbox(  # noqa: PLR0913 - what the page shows
     wanted: CaseQuery,
     page: CasePageOfList,
-    every: Iterable[ListedCase],
+    totals: CaseTotals,
     counts: Mapping[str, int],
     *,
     now: datetime,
@@ -117,14 +117,13 @@ def build_inbox(  # noqa: PLR0913 - what the page shows
     may_decide: bool,
 ) -> InboxView:
     """Build the view of one page of the inbox; `counts` are the messages of campaigns by id."""
-    known = list(every)
     rows = [_build_row(case, counts.get(case.id, case.messages), now, zone) for case in page.cases]
     groups = tuple(_group(rows, may_decide=may_decide))
     cleared = CaseQuery(state=wanted.state, sort=wanted.sort)
     return InboxView(
         groups=groups,
-        tabs=tuple(_tabs(wanted, known)),
-        rules=_options({case.rule for case in known}, wanted.rule),
+        tabs=tuple(_tabs(wanted, totals)),
+        rules=_options(totals.rules, wanted.rule),
         levels=_options(list(reversed(Level)), wanted.level or "", is_sorted=True),
         causes=tuple(Choice(one, text, wanted.held_for is one) for one, text in HELD_FOR.items()),
         ages=_options(_AGES, wanted.age_text, is_sorted=True),
@@ -196,14 +195,13 @@ def _group(rows: Iterable[Row], *, may_decide: bool) -> Iterator[Group]:
         )
 
 
-def _tabs(wanted: CaseQuery, cases: list[ListedCase]) -> Iterator[Choice]:
-    for state, title in (
-        (StateChoice.HELD, "Held"),
-        (StateChoice.RESPONDING, "Responding"),
-        (StateChoice.OPEN, "All open"),
-        (StateChoice.ALL, "All"),
+def _tabs(wanted: CaseQuery, totals: CaseTotals) -> Iterator[Choice]:
+    for state, title, count in (
+        (StateChoice.HELD, "Held", totals.held),
+        (StateChoice.RESPONDING, "Responding", totals.by_state.get(StateChoice.RESPONDING, 0)),
+        (StateChoice.OPEN, "All open", totals.open),
+        (StateChoice.ALL, "All", totals.all),
     ):
-        count = sum(CaseQuery(state=state).has_state(case) for case in cases)
         yield Choice(state, f"{title} {count:,}", wanted.state is state, wanted.url(state=state))
 
 
