@@ -140,7 +140,7 @@ class CaseQuery:
             and (not self.rule or case.rule == self.rule)
             and (self.level is None or case.level == self.level)
             and (self.held_for is None or case.hold_cause is self.held_for)
-            and (not self.assignee or case.assignee == (me if self.is_mine else self.assignee))
+            and (not self.assignee or case.assignee_id == (me if self.is_mine else self.assignee))
             and (self.since is None or case.opened_at >= now - self.since)
             and all(word in case.text for word in self.text.casefold().split())
         )

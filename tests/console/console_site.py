@@ -31,16 +31,21 @@ class NamedGate:
     role: Role = Role.OPERATOR
     name: str = "ana"
 
+    @property
+    def identity(self) -> Identity:
+        """The person who is let in."""
+        return Identity(
+            source=IdentitySource.OIDC,
+            issuer="https://id.test",
+            subject=self.name,
+            name=self.name,
+            is_verified=True,
+            roles=(self.role,),
+        )
+
     async def admit(self, _: Request, page: page_routes.Page) -> Visitor | Response | None:
         visitor = Visitor(
-            identity=Identity(
-                source=IdentitySource.OIDC,
-                issuer="https://id.test",
-                subject=self.name,
-                name=self.name,
-                is_verified=True,
-                roles=(self.role,),
-            ),
+            identity=self.identity,
             session="session-of-a-test",
             csrf="csrf-of-a-test",
             signed_in_at=datetime.now(UTC),

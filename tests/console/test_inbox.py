@@ -8,6 +8,8 @@ from playwright.async_api import Browser
 from temporalio.client import Client
 
 from clawback.cases import CaseState
+from clawback.cases.notes import AssignTo
+from clawback.model.identity import Actor
 from clawback.settings import Settings
 from clawback.simulator import outbreak
 from tests.cli.test_case import ACTED, HELD
@@ -109,3 +111,19 @@ async def test_a_change_elsewhere_is_announced(site: ConsoleSite, browser: Brows
     site.services.changes.announce("list")
     await page.locator("#news").wait_for()
     assert await page.locator("[data-row]").count() == 1
+
+
+async def test_my_cases_are_those_assigned_to_me(site: ConsoleSite, browser: Browser) -> None:
+    """The filter goes by the identity, not by a name that two people may share."""
+    page = await site.open(browser, "/?assignee=me")
+    assert await page.locator("[data-row]").count() == 0
+    me = Actor(identity=site.gate.identity)
+    await site.services.cases.assign(HELD.case_id, me, AssignTo(is_self=True))
+    await eventually(lambda: _is_assigned(site))
+    await page.reload()
+    assert await page.locator("[data-row]").count() == 1
+
+
+async def _is_assigned(site: ConsoleSite) -> bool | None:
+    case = site.services.read_model.find(HELD.case_id)
+    return (case is not None and bool(case.assignee_id)) or None
