@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from rich.text import Text
 
 from clawback.actions import Scope
-from clawback.cli.rules.explain_output import aligned, tree_lines
+from clawback.cli.rules.explain_output import aligned
 from clawback.correlation.progress import describe_correlation
 from clawback.correlation.sliding_window import CorrelationWindow
 from clawback.model.events import Event
@@ -14,6 +14,7 @@ from clawback.model.texts import bounded, printable
 from clawback.rules import Rule, RuleSet
 from clawback.rules.engine.explanation import EXCEPTION, Explanation
 from clawback.rules.tools.dry_run import DryRun, EventResult, PlannedAction
+from clawback.rules.tools.explained_lines import tree_lines
 
 _MODES = {
     Mode.ENFORCE: "acts at once",

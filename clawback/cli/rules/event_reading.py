@@ -3,19 +3,16 @@
 import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from clawback.cli.cloudflare_access import api_errors, open_history_api
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cloudflare import EmailSecurity, NotFound
+from clawback.cloudflare import NotFound
 from clawback.ingest.enrichment import Enricher
-from clawback.ingest.join import Joiner
-from clawback.model.events import Enrichment, Event, EventKind, build_event, message_event
+from clawback.ingest.single_events import NoSuchSubmission, enrich_event, read_event
+from clawback.model.events import Enrichment, Event, EventKind, message_event
 from clawback.settings import load_settings
 
-BY_ID = frozenset({EventKind.MESSAGE, EventKind.SUBMISSION})
-"""The kinds of events that the API gives by id."""
-_RETENTION = timedelta(days=90)
 _MOST_OF_CASE = 20
 
 
@@ -36,9 +33,12 @@ async def read_by_id(
     """
     with api_errors():
         async with open_history_api(load_settings()) as api:
-            events = [await _read(api, kinds, one, now) for one in ids]
+            try:
+                events = [await read_event(api, kinds, one, now) for one in ids]
+            except NoSuchSubmission as error:
+                raise Failure(str(error), ExitCode.NO) from None
             enricher = Enricher(api, asyncio.Semaphore())
-            return [await _enrich(enricher, event, wanted, now) for event in events]
+            return [await enrich_event(enricher, event, wanted, now) for event in events]
 
 
 async def read_messages(ids: Sequence[str], now: datetime) -> list[Event]:
@@ -55,7 +55,7 @@ async def read_messages(ids: Sequence[str], now: datetime) -> list[Event]:
             for id_ in ids:
                 with suppress(NotFound):
                     event = message_event((await api.message(id_)).record, now)
-                    found.append(await _enrich(enricher, event, {Enrichment.DETECTIONS}, now))
+                    found.append(await enrich_event(enricher, event, {Enrichment.DETECTIONS}, now))
     return found
 
 
@@ -72,32 +72,3 @@ def messages_of_case(case_id: str) -> list[str]:
     file = call_temporal(lambda client: read_file(client, case_id, whole=False))
     targets = file.case.snapshot.targets if file.case.snapshot else {}
     return list(targets)[:_MOST_OF_CASE]
-
-
-async def _read(
-    api: EmailSecurity, kinds: Collection[EventKind], identity: str, now: datetime
-) -> Event:
-    try:
-        if EventKind.MESSAGE in kinds:
-            return message_event((await api.message(identity)).record, now)
-    except NotFound:
-        if EventKind.SUBMISSION not in kinds:
-            raise
-
-    page = await api.submissions(start=now - _RETENTION, end=now, submission_id=identity)
-    found = [one for one in page.items if one.submission_id == identity]
-    if not found:
-        raise Failure(
-            f"there is no submission {identity[:80]} in the last {_RETENTION.days} days",
-            ExitCode.NO,
-        )
-
-    return await Joiner(api).join(build_event(EventKind.SUBMISSION, found[0].record, now), now)
-
-
-async def _enrich(
-    enricher: Enricher, event: Event, wanted: Collection[Enrichment], now: datetime
-) -> Event:
-    for enrichment in sorted(wanted) if event.has_message else ():
-        event = event.enriched(enrichment, await enricher.read(enrichment, event, now))
-    return event

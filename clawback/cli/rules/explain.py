@@ -13,15 +13,15 @@ from clawback.cli.output import AsJson, print_json, print_text
 from clawback.cli.rule_folders import find_folder, load_folder, shown_path, unknown_rule
 from clawback.cli.rules.dry_run_output import dry_run_lines, rule_lines, verdict_lines
 from clawback.cli.rules.event_files import read_events
-from clawback.cli.rules.event_reading import BY_ID, read_by_id
+from clawback.cli.rules.event_reading import read_by_id
 from clawback.cli.rules.explain_output import explanation_data, show
 from clawback.correlation.progress import Progress
-from clawback.model.events import Enrichment, Event
+from clawback.ingest.single_events import BY_ID, enrichments_for
+from clawback.model.events import Event
 from clawback.model.folders import AccountProviders
 from clawback.model.texts import plural
 from clawback.rules import Rule, RuleSet
 from clawback.rules.eligibility import age_limit_in_force
-from clawback.rules.engine.compiler import enrichments_of
 from clawback.rules.tools.dry_run import DryRun, DryRunContext, EventResult, dry_run
 from clawback.settings import load_settings
 
@@ -121,8 +121,7 @@ def _events(
 
 
 async def _fetch(rule: Rule, rules: RuleSet, ids: list[str], now: datetime) -> list[Event]:
-    trees = [tree for name in rules.leaves(rule) if (tree := rules.rules[name].tree) is not None]
-    wanted = frozenset[Enrichment]().union(*map(enrichments_of, trees))
+    wanted = enrichments_for(rules, rule)
     return await read_by_id(ids, rule.kinds, now, wanted=wanted)
 
 

@@ -15,12 +15,8 @@ from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import print_file, print_status, print_text
 from clawback.cli.rule_folders import enclosing_folder
 from clawback.cli.rules.event_files import read_events
-from clawback.cli.rules.event_reading import (
-    BY_ID,
-    messages_of_case,
-    read_by_id,
-    read_messages,
-)
+from clawback.cli.rules.event_reading import messages_of_case, read_by_id, read_messages
+from clawback.ingest.single_events import BY_ID
 from clawback.model.events import Enrichment, Event, EventKind, message_event
 from clawback.model.texts import bounded, printable
 from clawback.rules import RuleErrors, load_rules

@@ -11,9 +11,10 @@ from rich.text import Text
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_text
 from clawback.cli.rule_folders import find_folder, load_folder, shown_path, unknown_rule
-from clawback.cli.rules.explain_output import aligned, explanation_data, show, tree_lines
+from clawback.cli.rules.explain_output import aligned, explanation_data, show
 from clawback.rules import RuleSet
 from clawback.rules.tools.coverage import Coverage, measure_coverage
+from clawback.rules.tools.explained_lines import tree_lines
 from clawback.rules.tools.testing import RuleTestResult, run_tests
 
 
