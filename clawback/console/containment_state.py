@@ -27,7 +27,7 @@ class ContainmentState:
     """What the guard last said.
 
     `stop` is who stopped containment, when and why, where the guard could say. `is_stopped` is None
-    while it is not known.
+    while it is not known. `demoted` are the rules that ask first because their work was undone.
     """
 
     guard: GuardGateway
@@ -35,6 +35,7 @@ class ContainmentState:
     now: Callable[[], datetime]
     read_at: datetime | None = None
     stop: Stop | None = None
+    demoted: frozenset[str] = frozenset()
     _is_stopped: bool | None = None
     _asked: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -54,6 +55,8 @@ class ContainmentState:
                 return
             # Before the first worker there is no guard, and nothing that could act.
             stopped = view is not None and view.is_stopped
+            memo = None if view is None else view.memo
+            self.demoted = frozenset(memo.demoted if memo else ())
             was_stopped, self._is_stopped, self.read_at = self._is_stopped, stopped, self.now()
             was_known = self.stop is not None
             if not stopped:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from temporalio.client import Client
 
 from clawback.cloudflare import EmailSecurity
+from clawback.console.backtest_runs import BacktestRuns
 from clawback.console.block_policies import BlockPolicies
 from clawback.console.changes import Changes
 from clawback.console.containment_state import ContainmentState
@@ -18,8 +19,10 @@ from clawback.console.mail_reader import MailReader
 from clawback.console.once_only import OnceOnly
 from clawback.console.open_cases import OpenCases
 from clawback.console.operations import OperationsReader
+from clawback.console.period_reports import PeriodReports
 from clawback.console.read_model import ReadModel
 from clawback.console.rendering import Renderer
+from clawback.console.rule_folder import RuleFolder
 from clawback.console.safety_limits import SafetyLimits
 from clawback.console.static_files import StaticFiles
 from clawback.console.stop_attempts import StopAttempts
@@ -56,7 +59,10 @@ class Services:
         self.undo = UndoGateway(self.client)
         self.blocks = BlockGateway(self.client)
         self.read_model = ReadModel(self.client, self.cases.index_keys, self.changes, self.now)
+        self.reports = PeriodReports(self.settings, self.client, self.now)
         self.operations = OperationsReader(self.settings, self.client, self.now)
+        self.rule_folder = RuleFolder(self.settings)
+        self.backtests = BacktestRuns(self.settings, self.now)
         self.block_policies = BlockPolicies(self.settings)
         self.stops = StopAttempts(self.guard)
         self.rules = LoadedRules(self.settings)

@@ -21,6 +21,14 @@ _TEMPLATES = Environment(
 _STYLE = _TEMPLATES.get_template("report.css").render()
 
 
+_STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
+
+
+def report_policy() -> str:
+    """Return the content security policy that the page needs: its style, and nothing else."""
+    return f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'"
+
+
 def write_report_page(report: Report) -> str:
     """Render the whole page."""
     rules = [(printable(one.rule), one, format_precision(one.precision)) for one in report.rules]
@@ -29,5 +37,5 @@ def write_report_page(report: Report) -> str:
         rules=rules,
         people=[(printable(one.person), one) for one in report.people],
         style=_STYLE,
-        style_hash=b64encode(sha256(_STYLE.encode()).digest()).decode(),
+        style_hash=_STYLE_HASH,
     )

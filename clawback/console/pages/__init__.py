@@ -14,8 +14,11 @@ from clawback.console.pages.exception_page import EXCEPTION_PAGES
 from clawback.console.pages.history import HISTORY_PAGES
 from clawback.console.pages.inbox import INBOX_PAGES
 from clawback.console.pages.message_page import MESSAGE_PAGES
+from clawback.console.pages.numbers import NUMBER_PAGES
 from clawback.console.pages.operations import OPERATIONS_PAGES
 from clawback.console.pages.review import REVIEW_PAGES
+from clawback.console.pages.rule_jobs import RULE_JOB_PAGES
+from clawback.console.pages.rules import RULE_PAGES
 from clawback.console.pages.short_ids import SHORT_ID_PAGES
 from clawback.console.pages.stop import STOP_PAGES
 from clawback.console.pages.undo import UNDO_PAGES
@@ -29,6 +32,9 @@ PAGES: Final[tuple[Page, ...]] = (
     *MESSAGE_PAGES,
     *EXCEPTION_PAGES,
     *SHORT_ID_PAGES,
+    *RULE_JOB_PAGES,
+    *RULE_PAGES,
+    *NUMBER_PAGES,
     *OPERATIONS_PAGES,
     *BLOCK_PAGES,
     *STOP_PAGES,

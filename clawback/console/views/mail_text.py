@@ -28,6 +28,11 @@ def show_mail_text(text: str | None, limit: int = LONGEST) -> str:
     return bounded(break_links("".join(map(_show, cut)).strip()), limit)
 
 
+def show_rule_text(text: str, limit: int = 2_000) -> str:
+    """Show a text that the owners of rules wrote: what cannot be seen is marked, links stay."""
+    return bounded("".join(map(_show, bounded(text, limit * 4))), limit)
+
+
 def show_address(address: str | None) -> str:
     """Show an address; an internationalised domain has its Unicode form beside it, and its scripts.
 
