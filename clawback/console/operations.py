@@ -16,8 +16,10 @@ from clawback.local.status import WorkerMetrics
 from clawback.local.status_collector import parse_worker_metrics
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
+from clawback.notifications import ChannelFileError, read_channels
 from clawback.settings import Settings
 from clawback.telemetry.worker_health import WorkerSample, read_sample
+from clawback.temporal.channel_health import ChannelHealth, read_channel_health
 from clawback.temporal.fan_out import UNANSWERED, Answers, call_each
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.poller_gateway import PollerGateway
@@ -52,6 +54,7 @@ class OperationsReading:
     queues: Sequence[QueueDepth] | None
     deployment: Deployment | None
     failing: int | None
+    channels: Sequence[ChannelHealth] | None
     worker: WorkerReading | None
     worker_address: str
 
@@ -74,13 +77,18 @@ class OperationsReader:
     async def _read(self) -> OperationsReading:
         client, name = self._client, self._settings.deployment
         page = WorkerPage(plan_installation(self._settings))
-        pollers, guard, queues, deployment, failing, worker = await asyncio.gather(
-            _ask(self._read_pollers()),
-            _ask(GuardGateway(client).status()),
-            _ask(read_queue_depths(client)),
-            _ask(read_deployment(client, name)),
-            _ask(count_failing(client)),
-            _ask(_read_worker(page)),
+        (pollers, guard, channels, worker), (queues, deployment, failing) = await asyncio.gather(
+            asyncio.gather(
+                _ask(self._read_pollers()),
+                _ask(GuardGateway(client).status()),
+                _ask(self._read_channels()),
+                _ask(_read_worker(page)),
+            ),
+            asyncio.gather(
+                _ask(read_queue_depths(client)),
+                _ask(read_deployment(client, name)),
+                _ask(count_failing(client)),
+            ),
         )
         return OperationsReading(
             at=self._now(),
@@ -89,6 +97,7 @@ class OperationsReader:
             queues=queues,
             deployment=deployment,
             failing=failing,
+            channels=channels,
             worker=worker,
             worker_address=page.base,
         )
@@ -98,6 +107,11 @@ class OperationsReader:
         answers = await call_each(lambda one: pollers.status(EventKind(one)), list(EventKind))
         return answers.without(NoSuchWorkflow)
 
+    async def _read_channels(self) -> Sequence[ChannelHealth]:
+        """Read the deliveries of the channels in the file of this console."""
+        channels = await asyncio.to_thread(read_channels, self._settings.channels)
+        return await read_channel_health(self._client, channels)
+
 
 async def _read_worker(page: WorkerPage) -> WorkerReading:
     text = await page.read("/metrics")
@@ -105,6 +119,6 @@ async def _read_worker(page: WorkerPage) -> WorkerReading:
 
 
 async def _ask(call: Awaitable[T]) -> T | None:
-    with suppress(TimeoutError, OSError, ValueError, *UNANSWERED):
+    with suppress(TimeoutError, OSError, ValueError, ChannelFileError, *UNANSWERED):
         return await asyncio.wait_for(call, PATIENCE)
     return None

@@ -14,6 +14,8 @@ from clawback.guard import GuardSnapshot, Spending
 from clawback.model.durations import format_duration
 from clawback.model.polling import PollerStatus
 from clawback.model.texts import plural
+from clawback.temporal.channel_health import ChannelHealth
+from clawback.temporal.fan_out import Answers
 from clawback.temporal.queue_depths import QueueDepth
 from clawback.temporal.worker_versions import Deployment, describe_problems
 
@@ -95,6 +97,18 @@ class BuildRow:
 
 
 @dataclass(frozen=True)
+class ChannelRow:
+    """How well one notification channel delivers."""
+
+    channel: str
+    state: str
+    tone: str
+    last_success: ShownTime | None
+    last_failure: ShownTime | None
+    waiting: str
+
+
+@dataclass(frozen=True)
 class OperationsView:
     """The whole page; `unread` names what did not answer."""
 
@@ -107,6 +121,7 @@ class OperationsView:
     guard: tuple[Fact, ...]
     demoted: tuple[DemotedRow, ...]
     builds: tuple[BuildRow, ...]
+    channels: tuple[ChannelRow, ...]
     unread: tuple[str, ...]
     may_check: bool
 
@@ -127,6 +142,7 @@ def build_operations(
         guard=tuple(_describe_guard(guard, zone)) if guard else (),
         demoted=tuple(_build_demoted(guard, now, zone)) if guard else (),
         builds=tuple(_build_builds(deployment)) if deployment else (),
+        channels=tuple(_build_channel(one, now, zone) for one in reading.channels or ()),
         unread=tuple(_find_unread(reading)),
         may_check=may_check,
     )
@@ -135,24 +151,31 @@ def build_operations(
 def _find_problems(reading: OperationsReading) -> Iterator[str]:
     """Say what keeps mail from being read or work from being done."""
     if reading.pollers is not None:
-        for source, why in reading.pollers.unanswered.items():
-            yield f"The poller of {source} does not answer: {show_mail_text(why)}"
-        if not reading.pollers.given and not reading.pollers.errors:
-            yield "No poller has ever run here: no mail is read. Start a worker."
-        for one in reading.pollers.given.values():
-            if one.state == "paused":
-                yield f"Polling of {one.source} is paused: new mail is not read."
-            elif reading.at - one.cursor > _LATE:
-                lag = describe_duration(reading.at - one.cursor)
-                yield f"Polling of {one.source} is {lag} behind."
+        yield from _find_poller_problems(reading.pollers, reading.at)
     if reading.deployment is not None:
         yield from (
             f"{problem[0].upper()}{problem[1:]}"
             for problem in describe_problems(reading.deployment)
         )
+    for channel in reading.channels or ():
+        if channel.is_failing:
+            yield f"The last notification through {show_mail_text(channel.channel)} was given up."
     if reading.failing:
         failing = plural(reading.failing, "workflow")
         yield f"{failing} cannot go on: their tasks fail again and again. Run the doctor."
+
+
+def _find_poller_problems(pollers: Answers[PollerStatus], now: datetime) -> Iterator[str]:
+    for source, why in pollers.unanswered.items():
+        yield f"The poller of {source} does not answer: {show_mail_text(why)}"
+    if not pollers.given and not pollers.errors:
+        yield "No poller has ever run here: no mail is read. Start a worker."
+    for one in pollers.given.values():
+        if one.state == "paused":
+            yield f"Polling of {one.source} is paused: new mail is not read."
+        elif now - one.cursor > _LATE:
+            lag = describe_duration(now - one.cursor)
+            yield f"Polling of {one.source} is {lag} behind."
 
 
 def _find_unread(reading: OperationsReading) -> Iterator[str]:
@@ -161,6 +184,7 @@ def _find_unread(reading: OperationsReading) -> Iterator[str]:
         ("guard", reading.guard),
         ("task queues", reading.queues),
         ("versions", reading.deployment),
+        ("notification channels", reading.channels),
     ):
         if found is None:
             yield name
@@ -281,6 +305,19 @@ def _build_builds(deployment: Deployment) -> Iterator[BuildRow]:
             worker="runs" if one.has_worker else "no worker",
             pinned=f"{one.pinned:,}",
         )
+
+
+def _build_channel(one: ChannelHealth, now: datetime, zone: ZoneInfo) -> ChannelRow:
+    quiet = f", {one.quiet:,} until quiet hours end" if one.quiet else ""
+    was_used = one.last_success is not None or one.last_failure is not None
+    return ChannelRow(
+        channel=show_mail_text(one.channel),
+        state="fails" if one.is_failing else "delivers" if was_used else "not used yet",
+        tone=_BAD if one.is_failing else _GOOD if was_used else _PLAIN,
+        last_success=show_time(one.last_success, now, zone) if one.last_success else None,
+        last_failure=show_time(one.last_failure, now, zone) if one.last_failure else None,
+        waiting=f"{one.waiting:,}{quiet}",
+    )
 
 
 # ---- the doctor
