@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
 from typing import Final
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -182,14 +181,17 @@ def _build_row(case: ListedCase, messages: int, now: datetime, zone: ZoneInfo) -
 
 
 def _group(rows: Iterable[Row], *, may_decide: bool) -> Iterator[Group]:
-    """Group rows that follow each other: the order of the list stays as it was asked for."""
-    for (rule, held_for), found in groupby(rows, key=lambda row: (row.rule, row.held_for)):
-        together = tuple(found)
+    """Group rows by rule and cause; groups come in the order of their first rows."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.rule, row.held_for), []).append(row)
+
+    for (rule, held_for), together in groups.items():
         held = [row for row in together if row.is_held][:MOST_REVIEWED]
         path = f"/review?{urlencode([('case', row.key) for row in held])}"
         yield Group(
             title=f"{rule} · held for {held_for}" if held_for else rule,
-            rows=together,
+            rows=tuple(together),
             review_path=path if held and may_decide else "",
             review_text=f"Review {len(held):,}" if len(held) > 1 else "Review",
         )
