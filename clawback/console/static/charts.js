@@ -4,6 +4,8 @@
   const HEIGHT = 180;
   const drawn = [];
 
+  const day = (at) => new Date(at * 1000).toISOString().slice(5, 10);
+
   function read(table) {
     const names = [...table.querySelectorAll("thead th")].slice(1).map((cell) => cell.textContent);
     const rows = [...table.querySelectorAll("tbody tr")];
@@ -25,8 +27,11 @@
     const chart = new uPlot({
       width: place.clientWidth,
       height: HEIGHT,
+      // Days of the table are days in UTC.
+      tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "UTC"),
+      legend: { live: false },
       scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high, 1)] } },
-      axes: [axis, { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10000, 100000] }],
+      axes: [{ ...axis, incrs: [1, 2, 7, 14, 28, 84].map((days) => days * 86400), values: (_, at) => at.map(day) }, { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10000, 100000] }],
       series: [{}, ...names.map((label, at) => ({ label, stroke: pick(strokes[at % strokes.length]), width: 2, dash: at ? [4 * at, 4] : [] }))],
     }, data, place);
     drawn.push([chart, place]);
