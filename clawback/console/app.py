@@ -16,19 +16,19 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from temporalio.service import RPCError
 
+from clawback.console.access.local_paths import INBOX, with_next
+from clawback.console.access.refusals import FreshSignInNeeded, Refusal, SignInNeeded
+from clawback.console.access.request_guard import RequestGuard
+from clawback.console.access.site import Site
+from clawback.console.access.view_log import ViewedObject
+from clawback.console.access.who import Gate
 from clawback.console.error_answers import answer_error, is_for_htmx, is_for_program
 from clawback.console.errors import ConsoleError, Unavailable
 from clawback.console.framing import render_page
-from clawback.console.local_paths import INBOX, with_next
 from clawback.console.page_routes import Page, ViewAudit
 from clawback.console.pages import PAGES
-from clawback.console.refusals import FreshSignInNeeded, Refusal, SignInNeeded
-from clawback.console.request_guard import RequestGuard
 from clawback.console.security_headers import SecurityHeaders
 from clawback.console.services import Services, services_of
-from clawback.console.site import Site
-from clawback.console.view_log import ViewedObject
-from clawback.console.who import Gate
 from clawback.temporal.workflow_calls import NoWorkerAnswered, QueryFailed
 
 log = structlog.get_logger("clawback")

@@ -10,7 +10,7 @@ from typing import Final
 from clawback.case_files.held_cases import read_held_named
 from clawback.cases import CaseState
 from clawback.cases.bulk import HeldSelection
-from clawback.console.case_keys import CaseKey
+from clawback.console.requests.case_keys import CaseKey
 from clawback.console.views.review import case_digest, describe_difference
 from clawback.model.identity import Actor
 from clawback.model.orders import Verb

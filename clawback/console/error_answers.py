@@ -9,8 +9,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from clawback.console.access.refusals import FreshSignInNeeded, Refusal, SignInNeeded
 from clawback.console.errors import ConsoleError
-from clawback.console.refusals import FreshSignInNeeded, Refusal, SignInNeeded
 
 API: Final = "/api/"
 _PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8">

@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from clawback.console.changes import Changes
-from clawback.console.containment_state import STOP_TOPIC
 from clawback.console.errors import BadRequest
 from clawback.console.page_routes import Page, RateClass
-from clawback.console.read_model import LIST_TOPIC
 from clawback.console.services import services_of
-from clawback.console.undo_watch import TOPIC_PREFIX
+from clawback.console.sources.containment_state import STOP_TOPIC
+from clawback.console.sources.read_model import LIST_TOPIC
+from clawback.console.sources.undo_watch import TOPIC_PREFIX
 from clawback.model.identity import Role
 
 PING_SECONDS: Final = 10.0

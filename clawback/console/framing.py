@@ -5,12 +5,12 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from clawback.console.preferences import Preferences
+from clawback.console.access.who import Visitor
+from clawback.console.requests.preferences import Preferences
 from clawback.console.services import Services, services_of
 from clawback.console.views.layout import Layout, NavigationLink, StopBanner
 from clawback.console.views.mail_text import show_mail_text
 from clawback.console.views.times import format_absolute
-from clawback.console.who import Visitor
 from clawback.model.identity import Role
 
 _PAGES: Final = (

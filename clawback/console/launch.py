@@ -9,16 +9,16 @@ from typing import Any
 from starlette.applications import Starlette
 
 from clawback.cloudflare import EmailSecurity
+from clawback.console.access.front_door import console_links, open_front_door, sign_in_link
+from clawback.console.access.revocations import SharedRevocations
+from clawback.console.access.site import read_site
 from clawback.console.api.api_services import ApiServices
 from clawback.console.api.application import build_api
 from clawback.console.app import build_app
-from clawback.console.front_door import console_links, open_front_door, sign_in_link
-from clawback.console.loaded_rules import LoadedRules
 from clawback.console.pages import PAGES
-from clawback.console.revocations import SharedRevocations
 from clawback.console.server import serve
 from clawback.console.services import Services
-from clawback.console.site import read_site
+from clawback.console.sources.loaded_rules import LoadedRules
 from clawback.local.worker_api import NoCredentials, open_worker_api
 from clawback.model.hosts import split_address
 from clawback.settings import Settings

@@ -13,10 +13,10 @@ from temporalio.client import Client
 
 from clawback.cloudflare import EmailSecurity
 from clawback.console import page_routes
+from clawback.console.access.who import Visitor
 from clawback.console.app import build_app
 from clawback.console.server import serve
 from clawback.console.services import Services
-from clawback.console.who import Visitor
 from clawback.model.identity import Identity, IdentitySource, Role
 from clawback.settings import Settings
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clawback.console.child_job import JobFailed, JobLimits, Report, run_in_child
+from clawback.console.jobs.child_job import JobFailed, JobLimits, Report, run_in_child
 
 LIMITS = JobLimits(seconds=60, mebibytes=512)
 

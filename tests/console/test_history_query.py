@@ -10,9 +10,9 @@ import pytest
 from clawback.cases import CaseState
 from clawback.cases.summary import DecisionNote
 from clawback.console.errors import BadRequest
-from clawback.console.history_query import HistoryQuery, Kind, is_kind, list_history
-from clawback.console.once_only import OnceOnly
-from clawback.console.read_model import ListedCase
+from clawback.console.requests.history_query import HistoryQuery, Kind, is_kind, list_history
+from clawback.console.requests.once_only import OnceOnly
+from clawback.console.sources.read_model import ListedCase
 from clawback.console.views.history import describe_undo
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)

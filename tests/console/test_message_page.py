@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from clawback.console.errors import Unavailable
-from clawback.console.mail_reader import check_picture
+from clawback.console.sources.mail_reader import check_picture
 from tests.console.case_bench import CaseBench
 from tests.console.console_site import accessibility_problems
 

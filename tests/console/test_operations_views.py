@@ -7,9 +7,9 @@ import pytest
 
 from clawback.cases import CaseState
 from clawback.cases.summary import DecisionNote
-from clawback.console.operations import OperationsReading
-from clawback.console.read_model import ListedCase
-from clawback.console.rule_outcomes import count_outcomes
+from clawback.console.sources.operations import OperationsReading
+from clawback.console.sources.read_model import ListedCase
+from clawback.console.sources.rule_outcomes import count_outcomes
 from clawback.console.views.operations import build_operations
 from clawback.console.views.rule_source import highlight
 from clawback.console.views.stop import SwitchState, find_state

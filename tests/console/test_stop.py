@@ -10,7 +10,7 @@ from playwright.async_api import Browser, expect
 from temporalio.client import Client
 
 from clawback.cases import CaseState
-from clawback.console.containment_state import ContainmentState
+from clawback.console.sources.containment_state import ContainmentState
 from clawback.guard import GuardSnapshot
 from clawback.model.identity import Role
 from clawback.settings import Settings

@@ -17,6 +17,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from temporalio.service import RPCError
 
+from clawback.console.access.gate import require_fresh
+from clawback.console.access.refusals import Refusal, RequestRefused, RoleNeeded, SignInNeeded
+from clawback.console.access.request_guard import BODY_SECONDS, read_body
+from clawback.console.access.request_limits import RateLimiter
+from clawback.console.access.who import Visitor
 from clawback.console.api.api_services import ApiServices
 from clawback.console.api.idempotency import Repeats, make_nonce, read_key
 from clawback.console.api.openapi import PATH_PARAMETERS, ROOT, build_document
@@ -32,11 +37,6 @@ from clawback.console.api.problems import (
     answer_problem,
 )
 from clawback.console.api.versions import matches, version_of
-from clawback.console.gate import require_fresh
-from clawback.console.refusals import Refusal, RequestRefused, RoleNeeded, SignInNeeded
-from clawback.console.request_guard import BODY_SECONDS, read_body
-from clawback.console.request_limits import RateLimiter
-from clawback.console.who import Visitor
 from clawback.model.identity import Actor, Identity
 from clawback.model.suggestions import nearest
 from clawback.temporal.key_ring import PayloadKeyError

@@ -1,6 +1,6 @@
 """Everything that an operation can answer instead of its result, as problem details (RFC 9457).
 
-Refusal                  see `clawback.console.refusals`
+Refusal                  see `clawback.console.access.refusals`
 └─ Problem
    ├─ BadRequest         400: an unknown parameter, a malformed header or body
    ├─ InvalidInput       422: a value is wrong; `errors` names each place
@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
-from clawback.console.refusals import Refusal
+from clawback.console.access.refusals import Refusal
 from clawback.model.texts import bounded
 
 MEDIA_TYPE = "application/problem+json"

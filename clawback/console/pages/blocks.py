@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from clawback.console.errors import BadRequest, Conflict, NoSuchObject
-from clawback.console.forms import Form, read_form
 from clawback.console.framing import render_page
 from clawback.console.page_routes import Page, RateClass
-from clawback.console.preferences import Preferences
-from clawback.console.query import read_query
+from clawback.console.requests.forms import Form, read_form
+from clawback.console.requests.preferences import Preferences
+from clawback.console.requests.query import read_query
 from clawback.console.services import services_of, visitor_of
 from clawback.console.views.blocks import BlockView, build_blocks, build_row
 from clawback.console.views.mail_text import show_mail_text

@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from clawback.console.errors import BadRequest
-from clawback.console.forms import read_form
 from clawback.console.framing import render_page
 from clawback.console.page_routes import Page
-from clawback.console.preferences import Preferences
+from clawback.console.requests.forms import read_form
+from clawback.console.requests.preferences import Preferences
 from clawback.console.services import services_of
 from clawback.console.views.times import find_zone
 from clawback.model.identity import Role

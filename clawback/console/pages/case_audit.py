@@ -6,14 +6,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from clawback.cases import Decision
-from clawback.console.case_audit import find_decision, read_case_records
+from clawback.console.access.view_log import ViewedObject
 from clawback.console.errors import NoSuchObject
 from clawback.console.framing import render_page
 from clawback.console.page_routes import Page, RateClass, ViewAudit
 from clawback.console.pages.case_page import OpenedCase, open_case
-from clawback.console.preferences import Preferences
-from clawback.console.query import read_query
-from clawback.console.view_log import ViewedObject
+from clawback.console.requests.preferences import Preferences
+from clawback.console.requests.query import read_query
+from clawback.console.sources.case_audit import find_decision, read_case_records
 from clawback.console.views.case_records import (
     DecisionReceipt,
     RecordsView,

@@ -13,10 +13,10 @@ from starlette.responses import RedirectResponse, Response
 
 from clawback.cases.notes import LONGEST_COMMENT, AssignTo
 from clawback.console.errors import BadRequest, Unavailable
-from clawback.console.forms import Form, read_form
 from clawback.console.page_routes import Page, RateClass
 from clawback.console.pages.case_page import DIGEST, Answer, OpenedCase, open_case, render_case
-from clawback.console.query import read_query
+from clawback.console.requests.forms import Form, read_form
+from clawback.console.requests.query import read_query
 from clawback.console.views.decision_panel import LONGEST_REASON
 from clawback.console.views.mail_text import show_mail_text
 from clawback.model.identity import Role

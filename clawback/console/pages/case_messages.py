@@ -8,16 +8,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from clawback.cases.touches import TouchedKind, touch_hash
-from clawback.console.forms import read_form
+from clawback.console.access.view_log import ViewedObject
 from clawback.console.framing import render_page
-from clawback.console.message_pages import read_page
 from clawback.console.page_routes import Page, RateClass, ViewAudit
 from clawback.console.pages.case_page import find_change, open_case, row_context
-from clawback.console.preferences import Preferences
-from clawback.console.query import read_query
+from clawback.console.requests.forms import read_form
+from clawback.console.requests.preferences import Preferences
+from clawback.console.requests.query import read_query
 from clawback.console.services import services_of
-from clawback.console.touched_cases import hash_of
-from clawback.console.view_log import ViewedObject
+from clawback.console.sources.message_pages import read_page
+from clawback.console.sources.touched_cases import hash_of
 from clawback.console.views.case_view import count_messages
 from clawback.console.views.message_rows import MessageRow, build_rows
 from clawback.console.views.times import Clock

@@ -12,21 +12,21 @@ from starlette.responses import Response
 
 from clawback.case_files.case_file import CaseFile
 from clawback.cases import CaseState
-from clawback.console.campaign_runs import CampaignRun, find_campaign
+from clawback.console.access.view_log import ViewedObject
+from clawback.console.access.who import Visitor
 from clawback.console.errors import BadRequest, NoSuchObject
 from clawback.console.framing import render_page
 from clawback.console.page_routes import Page, ViewAudit
-from clawback.console.preferences import Preferences
-from clawback.console.query import read_query
+from clawback.console.requests.preferences import Preferences
+from clawback.console.requests.query import read_query
 from clawback.console.services import Services, services_of, visitor_of
-from clawback.console.view_log import ViewedObject
+from clawback.console.sources.campaign_runs import CampaignRun, find_campaign
 from clawback.console.views.case_view import CaseFacts, MoreLinks, ShownLooker, build_case
 from clawback.console.views.decision_panel import Asked, build_panel
 from clawback.console.views.mail_text import show_mail_text
 from clawback.console.views.message_rows import PAGE_SIZE, RowContext
 from clawback.console.views.proposal_change import ChangeView, build_change
 from clawback.console.views.times import Clock, format_absolute
-from clawback.console.who import Visitor
 from clawback.model.identity import Role
 from clawback.settings import Settings
 from clawback.temporal.workflow_calls import NoSuchWorkflow

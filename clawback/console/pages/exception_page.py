@@ -7,12 +7,12 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from clawback.console.access.view_log import ViewedObject
 from clawback.console.errors import NoSuchObject
 from clawback.console.framing import render_page
 from clawback.console.page_routes import Page, ViewAudit
 from clawback.console.pages.case_page import open_case
-from clawback.console.query import read_query
-from clawback.console.view_log import ViewedObject
+from clawback.console.requests.query import read_query
 from clawback.model.events import EventKind
 from clawback.model.identity import Role
 from clawback.model.texts import printable

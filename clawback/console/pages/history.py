@@ -9,28 +9,28 @@ from starlette.responses import RedirectResponse, Response
 from temporalio.service import RPCError
 
 from clawback.cases.touches import TouchedKind, touch_hash
+from clawback.console.access.who import Visitor
 from clawback.console.errors import BadRequest
-from clawback.console.forms import read_form
 from clawback.console.framing import render_page
-from clawback.console.history_query import (
+from clawback.console.page_routes import Page, RateClass
+from clawback.console.requests.forms import read_form
+from clawback.console.requests.history_query import (
     PARAMETERS,
     HistoryQuery,
     list_history,
     people_of,
 )
-from clawback.console.page_routes import Page, RateClass
-from clawback.console.preferences import Preferences
-from clawback.console.query import read_query
-from clawback.console.read_model import LIST_TOPIC, ListedCase
+from clawback.console.requests.preferences import Preferences
+from clawback.console.requests.query import read_query
+from clawback.console.requests.undo_selection import UndoSelection
 from clawback.console.services import Services, services_of, visitor_of
-from clawback.console.touched_cases import find_touched, hash_of
-from clawback.console.undo_selection import UndoSelection
+from clawback.console.sources.read_model import LIST_TOPIC, ListedCase
+from clawback.console.sources.touched_cases import find_touched, hash_of
 from clawback.console.views.history import build_history
 from clawback.console.views.inbox import Choice
 from clawback.console.views.mail_text import show_mail_text
 from clawback.console.views.times import describe_duration, format_absolute
 from clawback.console.views.undo_list import UndoEntry, build_entry
-from clawback.console.who import Visitor
 from clawback.model.identity import Role
 
 _SEE_OTHER: Final = 303

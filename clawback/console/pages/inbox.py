@@ -7,15 +7,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from clawback.cases.touches import TouchedKind
-from clawback.console.case_query import PARAMETERS, CaseQuery, StateChoice, list_page
-from clawback.console.forms import read_form
 from clawback.console.framing import render_page
 from clawback.console.page_routes import Page, RateClass
-from clawback.console.preferences import Preferences
-from clawback.console.query import read_query
-from clawback.console.read_model import LIST_TOPIC
+from clawback.console.requests.case_query import PARAMETERS, CaseQuery, StateChoice, list_page
+from clawback.console.requests.forms import read_form
+from clawback.console.requests.preferences import Preferences
+from clawback.console.requests.query import read_query
 from clawback.console.services import Services, services_of, visitor_of
-from clawback.console.touched_cases import find_touched, hash_of
+from clawback.console.sources.read_model import LIST_TOPIC
+from clawback.console.sources.touched_cases import find_touched, hash_of
 from clawback.console.views.inbox import build_inbox
 from clawback.console.views.times import describe_duration, format_absolute
 from clawback.model.identity import Role

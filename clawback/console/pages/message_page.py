@@ -9,9 +9,9 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from clawback.console.access.view_log import ViewedObject
 from clawback.console.errors import ConsoleError, NoSuchObject
 from clawback.console.framing import render_page
-from clawback.console.message_pages import find_message
 from clawback.console.page_routes import Page, RateClass, ViewAudit
 from clawback.console.pages.case_page import (
     OpenedCase,
@@ -19,9 +19,9 @@ from clawback.console.pages.case_page import (
     open_case,
     row_context,
 )
-from clawback.console.preferences import Preferences
-from clawback.console.query import read_query
-from clawback.console.view_log import ViewedObject
+from clawback.console.requests.preferences import Preferences
+from clawback.console.requests.query import read_query
+from clawback.console.sources.message_pages import find_message
 from clawback.console.views.message_rows import MessageRow, build_rows
 from clawback.console.views.message_view import MessageFrame, build_message
 from clawback.console.views.times import Clock

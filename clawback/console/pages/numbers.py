@@ -9,8 +9,8 @@ from starlette.responses import HTMLResponse, Response
 from clawback.console.errors import BadRequest, Unavailable
 from clawback.console.framing import render_page
 from clawback.console.page_routes import Page
-from clawback.console.preferences import Preferences
-from clawback.console.query import read_query
+from clawback.console.requests.preferences import Preferences
+from clawback.console.requests.query import read_query
 from clawback.console.services import services_of, visitor_of
 from clawback.console.views.numbers import build_numbers
 from clawback.model.durations import format_duration, parse_duration

@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from clawback.console.framing import render_page
 from clawback.console.page_routes import Page, RateClass
-from clawback.console.preferences import Preferences
-from clawback.console.query import read_query
+from clawback.console.requests.preferences import Preferences
+from clawback.console.requests.query import read_query
 from clawback.console.services import services_of, visitor_of
 from clawback.console.views.operations import build_doctor, build_operations
 from clawback.console.views.times import format_absolute

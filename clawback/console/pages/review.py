@@ -16,6 +16,7 @@ from clawback.cases import CaseState
 from clawback.cases.bulk import HeldSelection
 from clawback.cases.notes import AssignTo
 from clawback.cases.summary import DecisionNote
+from clawback.console.access.who import Visitor
 from clawback.console.bulk_decisions import (
     Comparison,
     Decided,
@@ -23,15 +24,15 @@ from clawback.console.bulk_decisions import (
     decide_cases,
     read_as_compared,
 )
-from clawback.console.case_keys import CaseKey, read_keys
 from clawback.console.errors import BadRequest
-from clawback.console.forms import Form, read_form
 from clawback.console.framing import render_page
 from clawback.console.page_routes import Page, RateClass
-from clawback.console.preferences import Preferences
-from clawback.console.query import read_query
-from clawback.console.read_model import ListedCase
+from clawback.console.requests.case_keys import CaseKey, read_keys
+from clawback.console.requests.forms import Form, read_form
+from clawback.console.requests.preferences import Preferences
+from clawback.console.requests.query import read_query
 from clawback.console.services import Services, services_of, visitor_of
+from clawback.console.sources.read_model import ListedCase
 from clawback.console.views.mail_text import show_mail_text
 from clawback.console.views.review import (
     ResultLine,
@@ -40,7 +41,6 @@ from clawback.console.views.review import (
     describe_budgets,
     describe_decided,
 )
-from clawback.console.who import Visitor
 from clawback.guard import GuardSnapshot
 from clawback.model.identity import Role
 from clawback.model.orders import Verb

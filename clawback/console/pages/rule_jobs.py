@@ -6,16 +6,16 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from clawback.console.backtest_runs import OneAtATime
-from clawback.console.child_job import JobFailed, run_in_child
 from clawback.console.errors import BadRequest, NoSuchObject
-from clawback.console.forms import read_form
 from clawback.console.framing import render_page
+from clawback.console.jobs.backtest_runs import OneAtATime
+from clawback.console.jobs.child_job import JobFailed, run_in_child
+from clawback.console.jobs.rule_jobs import EXPLAIN_LIMITS, explain_message
 from clawback.console.page_routes import Page, RateClass, ViewAudit
 from clawback.console.pages.rules import find_rule
-from clawback.console.preferences import Preferences
-from clawback.console.query import read_query
-from clawback.console.rule_jobs import EXPLAIN_LIMITS, explain_message
+from clawback.console.requests.forms import read_form
+from clawback.console.requests.preferences import Preferences
+from clawback.console.requests.query import read_query
 from clawback.console.services import services_of, visitor_of
 from clawback.console.views.explanation import build_backtest, build_explanation
 from clawback.console.views.rules import rule_path

@@ -6,15 +6,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from temporalio.service import RPCError
 
-from clawback.console.child_job import JobFailed
 from clawback.console.errors import BadRequest, Conflict, NoSuchObject, Unavailable
-from clawback.console.forms import read_form
 from clawback.console.framing import render_page
+from clawback.console.jobs.child_job import JobFailed
 from clawback.console.page_routes import Page, RateClass
-from clawback.console.preferences import Preferences
-from clawback.console.query import read_choice, read_query
-from clawback.console.rule_outcomes import count_outcomes
+from clawback.console.requests.forms import read_form
+from clawback.console.requests.preferences import Preferences
+from clawback.console.requests.query import read_choice, read_query
 from clawback.console.services import Services, services_of, visitor_of
+from clawback.console.sources.rule_outcomes import count_outcomes
 from clawback.console.views.mail_text import show_mail_text
 from clawback.console.views.rules import build_rule, build_rules, rule_path
 from clawback.guard import Demotion

@@ -9,15 +9,15 @@ from starlette.responses import RedirectResponse, Response
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from clawback.console.containment_state import STOP_TOPIC
+from clawback.console.access.gate import require_fresh
 from clawback.console.errors import BadRequest, Conflict
-from clawback.console.forms import read_form
 from clawback.console.framing import render_page
-from clawback.console.gate import require_fresh
 from clawback.console.page_routes import Page, RateClass
-from clawback.console.preferences import Preferences
-from clawback.console.query import read_query
+from clawback.console.requests.forms import read_form
+from clawback.console.requests.preferences import Preferences
+from clawback.console.requests.query import read_query
 from clawback.console.services import Services, services_of, visitor_of
+from clawback.console.sources.containment_state import STOP_TOPIC
 from clawback.console.views.stop import SwitchState, build_stop, find_state
 from clawback.model.identity import Role
 from clawback.model.texts import bounded

@@ -9,24 +9,24 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from clawback.cases.undo_judgement import UndoNote
-from clawback.console.case_keys import CaseKey
+from clawback.console.access.who import Visitor
 from clawback.console.errors import BadRequest, NoSuchObject
-from clawback.console.forms import read_form
 from clawback.console.framing import render_page
 from clawback.console.page_routes import Page, RateClass
-from clawback.console.preferences import Preferences
-from clawback.console.query import read_query
-from clawback.console.services import Services, services_of, visitor_of
-from clawback.console.undo_selection import (
+from clawback.console.requests.case_keys import CaseKey
+from clawback.console.requests.forms import read_form
+from clawback.console.requests.preferences import Preferences
+from clawback.console.requests.query import read_query
+from clawback.console.requests.undo_selection import (
     PARAMETERS,
     REPEATABLE,
     UndoPreview,
     UndoSelection,
     preview_undo,
 )
-from clawback.console.undo_watch import TOPIC_PREFIX
+from clawback.console.services import Services, services_of, visitor_of
+from clawback.console.sources.undo_watch import TOPIC_PREFIX
 from clawback.console.views.undo import build_progress, build_undo
-from clawback.console.who import Visitor
 from clawback.model.identity import Role
 from clawback.model.orders import Verb
 from clawback.temporal import names

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from clawback.case_files.case_file import CaseFile, describe_entry
 from clawback.cases import CaseState
 from clawback.cases.notes import LONGEST_COMMENT
-from clawback.console.read_model import ListedCase
+from clawback.console.sources.read_model import ListedCase
 from clawback.console.views.budget_rows import BudgetRow, build_budgets
 from clawback.console.views.correlation_chart import CorrelationChart, build_chart
 from clawback.console.views.decision_panel import Asked, DecisionPanel, build_panel, plural_of

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from clawback.console.backtest_runs import BacktestRun
-from clawback.console.rule_jobs import MOST_DETECTIONS, BacktestResult, ExplainedMessage
+from clawback.console.jobs.backtest_runs import BacktestRun
+from clawback.console.jobs.rule_jobs import MOST_DETECTIONS, BacktestResult, ExplainedMessage
 from clawback.console.views.mail_text import show_address, show_mail_text, show_rule_text
 from clawback.console.views.times import ShownTime, describe_duration, format_absolute, show_time
 from clawback.model.durations import format_duration

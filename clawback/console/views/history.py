@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from clawback.actions.outcomes import UNKNOWN, WOULD, is_failed
 from clawback.cases import CaseState
-from clawback.console.case_keys import CaseKey
-from clawback.console.case_query import CasePageOfList
-from clawback.console.history_query import HASHED, HistoryQuery, Kind, happened_at
-from clawback.console.read_model import ListedCase
+from clawback.console.requests.case_keys import CaseKey
+from clawback.console.requests.case_query import CasePageOfList
+from clawback.console.requests.history_query import HASHED, HistoryQuery, Kind, happened_at
+from clawback.console.sources.read_model import ListedCase
 from clawback.console.views.inbox import Choice
 from clawback.console.views.mail_text import show_address, show_mail_text
 from clawback.console.views.times import ShownTime, show_time

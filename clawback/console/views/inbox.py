@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from clawback.cases import CaseState
 from clawback.cases.hold_cause import HoldCause
-from clawback.console.case_query import CasePageOfList, CaseQuery, Sort, StateChoice
-from clawback.console.read_model import CaseTotals, ListedCase
+from clawback.console.requests.case_query import CasePageOfList, CaseQuery, Sort, StateChoice
+from clawback.console.sources.read_model import CaseTotals, ListedCase
 from clawback.console.views.mail_text import show_address, show_mail_text
 from clawback.console.views.times import ShownTime, show_time
 from clawback.model.level import Level

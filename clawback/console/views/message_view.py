@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from clawback.console.mail_reader import MailParts
+from clawback.console.sources.mail_reader import MailParts
 from clawback.console.views.mail_text import show_address, show_mail_text
 from clawback.console.views.message_rows import MessageRow
 from clawback.console.views.times import Clock

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from clawback.console.read_model import ListedCase
+from clawback.console.sources.read_model import ListedCase
 from clawback.console.views.mail_text import show_mail_text
 from clawback.console.views.rules import rule_path
 from clawback.console.views.times import format_absolute

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from clawback.console.operations import OperationsReading, WorkerReading
+from clawback.console.sources.operations import OperationsReading, WorkerReading
 from clawback.console.views.mail_text import show_mail_text
 from clawback.console.views.times import ShownTime, describe_duration, format_absolute, show_time
 from clawback.doctor import CheckStatus, Finding

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from clawback.console.read_model import ListedCase
+from clawback.console.sources.read_model import ListedCase
 from clawback.console.views.mail_text import show_mail_text
 from clawback.console.views.times import Clock, ShownTime
 from clawback.model.texts import plural

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from clawback.actions import BudgetKind
 from clawback.cases.bulk import HeldCase, HeldSelection
 from clawback.cases.hold_cause import HoldCause
-from clawback.console.case_keys import CaseKey
-from clawback.console.read_model import ListedCase
+from clawback.console.requests.case_keys import CaseKey
+from clawback.console.sources.read_model import ListedCase
 from clawback.console.views.inbox import HELD_FOR
 from clawback.console.views.mail_text import show_address, show_mail_text
 from clawback.console.views.times import ShownTime, format_absolute, show_time

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from clawback.console.rule_outcomes import WINDOW, DayCount, RuleOutcomes
+from clawback.console.sources.rule_outcomes import WINDOW, DayCount, RuleOutcomes
 from clawback.console.views.mail_text import show_mail_text, show_rule_text
 from clawback.console.views.rule_source import SourceLine, highlight
 from clawback.console.views.times import ShownTime, show_time

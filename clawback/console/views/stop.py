@@ -8,7 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from clawback.cases import CaseState
-from clawback.console.read_model import ListedCase
+from clawback.console.sources.read_model import ListedCase
 from clawback.console.views.mail_text import show_mail_text
 from clawback.console.views.times import format_absolute
 from clawback.guard import Stop

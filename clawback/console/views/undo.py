@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from clawback.cases.undo_judgement import MALICIOUS, UNKNOWN, UndoHold
 from clawback.cases.undo_plan import UndoBasis
-from clawback.console.undo_selection import UndoPreview
+from clawback.console.requests.undo_selection import UndoPreview
 from clawback.console.views.mail_text import show_address, show_mail_text
 from clawback.console.views.times import ShownTime, show_time
 from clawback.console.views.undo_list import (

@@ -13,9 +13,9 @@ import uvicorn
 from starlette.applications import Starlette
 from temporalio.client import Client
 
+from clawback.console.access.who import Visitor
 from clawback.console.api.api_services import ApiServices
 from clawback.console.api.application import SessionReader, build_api, no_session
-from clawback.console.who import Visitor
 from clawback.identity.access_list import create_secret
 from clawback.model.identity import Role
 from clawback.rules import RuleSet

@@ -9,10 +9,10 @@ import httpx
 from starlette.requests import Request
 from temporalio.client import Client
 
+from clawback.console.access.who import Visitor
 from clawback.console.api.cursors import write_cursor
 from clawback.console.api.operation_list import OPERATIONS
 from clawback.console.api.operations import Operation
-from clawback.console.who import Visitor
 from clawback.model.identity import Role
 from clawback.temporal.access_gateway import AccessGateway
 from tests.console.api.running_api import ROOT, RunningApi, running_api, visit

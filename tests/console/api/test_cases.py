@@ -10,8 +10,8 @@ from starlette.requests import Request
 from temporalio.client import Client
 
 from clawback.cases import CasePlan, CaseState
+from clawback.console.access.who import Visitor
 from clawback.console.api.idempotency import REPLAYED
-from clawback.console.who import Visitor
 from clawback.model.identity import Role
 from clawback.model.mode import Mode
 from tests.console.api.running_api import LINES, RunningApi, running_api, visit

@@ -6,13 +6,13 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from clawback.console.access.authenticator import LocalUser
+from clawback.console.access.front_door import open_front_door
+from clawback.console.access.revocations import SharedRevocations
 from clawback.console.api.application import build_api
 from clawback.console.api.openapi import ROOT
 from clawback.console.app import build_app
-from clawback.console.authenticator import LocalUser
-from clawback.console.front_door import open_front_door
 from clawback.console.page_routes import Page
-from clawback.console.revocations import SharedRevocations
 from clawback.console.services import Services, visitor_of
 from clawback.local import free_port
 from clawback.model.identity import Role

@@ -17,14 +17,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from temporalio.client import Client
 
+from clawback.console.access.authenticator import LocalUser
+from clawback.console.access.front_door import FrontDoor, open_front_door
+from clawback.console.access.gate import SessionGate, require_fresh
+from clawback.console.access.session_cookie import Session
 from clawback.console.app import build_app
-from clawback.console.authenticator import LocalUser
-from clawback.console.front_door import FrontDoor, open_front_door
-from clawback.console.gate import SessionGate, require_fresh
 from clawback.console.page_routes import Page, RateClass
 from clawback.console.pages.browser_settings import SETTINGS_PAGES
 from clawback.console.services import Services, visitor_of
-from clawback.console.session_cookie import Session
 from clawback.local import free_port
 from clawback.model.identity import Role
 from clawback.settings import Settings

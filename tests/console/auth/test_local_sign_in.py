@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from clawback.console.authenticator import LocalUser
-from clawback.console.front_door import console_links, sign_in_link
-from clawback.console.sealing import console_secrets
+from clawback.console.access.authenticator import LocalUser
+from clawback.console.access.front_door import console_links, sign_in_link
+from clawback.console.access.sealing import console_secrets
 from clawback.identity.local import local_identity
 from tests.console.auth.front import RING, Front, leads_to, minutes, opened
 

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from clawback.console.request_guard import MAX_BODY, RequestGuard
-from clawback.console.site import Site, read_site
+from clawback.console.access.request_guard import MAX_BODY, RequestGuard
+from clawback.console.access.site import Site, read_site
 from clawback.identity.errors import IdentityError
 from clawback.local import free_port
 from clawback.settings import Settings

@@ -2,9 +2,9 @@
 
 import pytest
 
-from clawback.console import request_limits
-from clawback.console.refusals import TooManyRequests
-from clawback.console.request_limits import ConcurrencyLimiter, RateLimiter
+from clawback.console.access import request_limits
+from clawback.console.access.refusals import TooManyRequests
+from clawback.console.access.request_limits import ConcurrencyLimiter, RateLimiter
 
 
 class Clock:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from clawback.console.sealing import MAX_SEALED, Sealer, TooLargeToSeal, console_secrets
-from clawback.console.session_cookie import (
+from clawback.console.access.sealing import MAX_SEALED, Sealer, TooLargeToSeal, console_secrets
+from clawback.console.access.session_cookie import (
     IDLE,
     LONGEST,
     LONGEST_LOCAL,

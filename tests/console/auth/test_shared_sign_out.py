@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
+from clawback.console.access.revocations import SharedRevocations
+from clawback.console.access.session_cookie import Session
 from clawback.console.errors import Unavailable
-from clawback.console.revocations import SharedRevocations
-from clawback.console.session_cookie import Session
 from clawback.model.identity import Role
 from clawback.simulator import outbreak
 from clawback.temporal.access_cache import AccessCache

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
-from clawback.console.sealing import console_secrets
-from clawback.console.session_cookie import IDLE, LONGEST, Session, SessionCookie
+from clawback.console.access.sealing import console_secrets
+from clawback.console.access.session_cookie import IDLE, LONGEST, Session, SessionCookie
 from clawback.model.identity import Role
 from tests.console.auth.front import (
     RING,

@@ -14,8 +14,8 @@ from typing import Final
 import structlog
 
 from clawback.audit import AuditLog, AuditUnavailable
+from clawback.console.access.who import Visitor
 from clawback.console.errors import Unavailable
-from clawback.console.who import Visitor
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.settings import Settings
 

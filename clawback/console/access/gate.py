@@ -11,11 +11,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from clawback.console.authenticator import Authenticator, Found
-from clawback.console.error_answers import is_for_htmx, is_for_program
-from clawback.console.errors import BadRequest
-from clawback.console.forms import read_form
-from clawback.console.local_paths import (
+from clawback.console.access.authenticator import Authenticator, Found
+from clawback.console.access.local_paths import (
     ASKED_AGAIN,
     MARK,
     SIGNED_IN,
@@ -24,18 +21,21 @@ from clawback.console.local_paths import (
     own_url,
     with_next,
 )
-from clawback.console.page_limits import PageLimits
-from clawback.console.page_routes import Page
-from clawback.console.refusals import (
+from clawback.console.access.page_limits import PageLimits
+from clawback.console.access.refusals import (
     FreshSignInNeeded,
     RequestRefused,
     RoleNeeded,
     SignInNeeded,
 )
-from clawback.console.request_guard import SAFE_METHODS, add_cookie
-from clawback.console.session_cookie import SessionCookie
-from clawback.console.sign_in_views import SignInViews
-from clawback.console.who import Visitor
+from clawback.console.access.request_guard import SAFE_METHODS, add_cookie
+from clawback.console.access.session_cookie import SessionCookie
+from clawback.console.access.sign_in_views import SignInViews
+from clawback.console.access.who import Visitor
+from clawback.console.error_answers import is_for_htmx, is_for_program
+from clawback.console.errors import BadRequest
+from clawback.console.page_routes import Page
+from clawback.console.requests.forms import read_form
 from clawback.model.identity import Role
 
 CSRF_HEADER: Final = "X-Clawback-CSRF"

@@ -7,8 +7,8 @@ from typing import Final
 from starlette.requests import Request
 
 from clawback.console.errors import BadRequest, NoSuchObject
-from clawback.console.read_model import ListedCase
 from clawback.console.services import Services
+from clawback.console.sources.read_model import ListedCase
 from clawback.temporal import names
 from clawback.temporal.workflow_calls import NoSuchWorkflow
 

@@ -10,17 +10,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from clawback.console.authenticator import Authenticator, LocalUser
-from clawback.console.gate import SessionGate
-from clawback.console.page_limits import PageLimits
+from clawback.console.access.authenticator import Authenticator, LocalUser
+from clawback.console.access.gate import SessionGate
+from clawback.console.access.page_limits import PageLimits
+from clawback.console.access.revocations import Revocations
+from clawback.console.access.sealing import console_secrets
+from clawback.console.access.session_cookie import SessionCookie
+from clawback.console.access.sign_in import SIGN_IN, START, SignInPages
+from clawback.console.access.sign_in_views import SignInViews, Way
+from clawback.console.access.site import Site, read_site
+from clawback.console.access.started_sign_in import StartedCookies
 from clawback.console.page_routes import Page
-from clawback.console.revocations import Revocations
-from clawback.console.sealing import console_secrets
-from clawback.console.session_cookie import SessionCookie
-from clawback.console.sign_in import SIGN_IN, START, SignInPages
-from clawback.console.sign_in_views import SignInViews, Way
-from clawback.console.site import Site, read_site
-from clawback.console.started_sign_in import StartedCookies
 from clawback.identity.access import AccessVerifier
 from clawback.identity.configuration import access_verifier, client_settings
 from clawback.identity.discovery import ProviderConnection

@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 
 from clawback.actions.outcomes import TOOK_EFFECT, UNKNOWN, is_failed
 from clawback.cases import CaseState
-from clawback.console.case_query import PAGE_SIZE, CasePageOfList, make_cursor, read_cursor
 from clawback.console.errors import BadRequest
-from clawback.console.query import read_choice
-from clawback.console.read_model import ListedCase
+from clawback.console.requests.case_query import PAGE_SIZE, CasePageOfList, make_cursor, read_cursor
+from clawback.console.requests.query import read_choice
+from clawback.console.sources.read_model import ListedCase
 from clawback.model.durations import parse_duration
 
 PARAMETERS: Final = frozenset(

@@ -12,8 +12,8 @@ from typing import Final
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from clawback.console.sealing import Sealer, TooLargeToSeal
-from clawback.console.session_cookie import Session
+from clawback.console.access.sealing import Sealer, TooLargeToSeal
+from clawback.console.access.session_cookie import Session
 from clawback.identity.oidc import SignIn
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime

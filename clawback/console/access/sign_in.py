@@ -15,20 +15,20 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from clawback.console.authenticator import Authenticator, LocalUser
+from clawback.console.access.authenticator import Authenticator, LocalUser
+from clawback.console.access.local_paths import INBOX, SIGNED_IN, mark_url, resolve_next, with_next
+from clawback.console.access.refusals import SignInNeeded
+from clawback.console.access.request_guard import add_cookie
+from clawback.console.access.revocations import Revocations
+from clawback.console.access.sealing import TooLargeToSeal
+from clawback.console.access.session_cookie import Session, SessionCookie
+from clawback.console.access.sign_in_views import SignInViews
+from clawback.console.access.site import Site
+from clawback.console.access.started_sign_in import StartedCookies, StartedSignIn
+from clawback.console.access.who import FRESH_FOR, Visitor
 from clawback.console.errors import BadRequest, NoSuchObject, Unavailable
-from clawback.console.local_paths import INBOX, SIGNED_IN, mark_url, resolve_next, with_next
 from clawback.console.page_routes import Page, RateClass
-from clawback.console.query import read_query
-from clawback.console.refusals import SignInNeeded
-from clawback.console.request_guard import add_cookie
-from clawback.console.revocations import Revocations
-from clawback.console.sealing import TooLargeToSeal
-from clawback.console.session_cookie import Session, SessionCookie
-from clawback.console.sign_in_views import SignInViews
-from clawback.console.site import Site
-from clawback.console.started_sign_in import StartedCookies, StartedSignIn
-from clawback.console.who import FRESH_FOR, Visitor
+from clawback.console.requests.query import read_query
 from clawback.identity.discovery import ProviderConnection
 from clawback.identity.errors import IdentityError, ProviderUnavailable
 from clawback.identity.exchange import clean

@@ -8,7 +8,7 @@ from typing import Final
 
 from cachetools import LRUCache
 
-from clawback.console.refusals import TooManyRequests
+from clawback.console.access.refusals import TooManyRequests
 
 _MOST_KEYS: Final = 10_000
 """Of more addresses or people than that, those who came longest ago are forgotten."""

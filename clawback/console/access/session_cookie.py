@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import Field, ValidationError
 
-from clawback.console.sealing import Sealer
+from clawback.console.access.sealing import Sealer
 from clawback.model.identity import Identity, IdentitySource
 from clawback.model.payload import Payload
 from clawback.model.texts import bounded

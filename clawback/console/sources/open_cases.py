@@ -11,7 +11,7 @@ from temporalio.client import Client
 from clawback.case_files.case_file import CaseFile
 from clawback.case_files.case_file_reader import CaseFileReader
 from clawback.cases import CaseStart
-from clawback.console.loaded_rules import LoadedRules
+from clawback.console.sources.loaded_rules import LoadedRules
 from clawback.settings import Settings
 from clawback.temporal.case_gateway import CaseGateway
 

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from clawback.cases import CaseState
-from clawback.console.read_model import ListedCase
+from clawback.console.sources.read_model import ListedCase
 
 WINDOW: Final = timedelta(days=30)
 _DAY: Final = timedelta(days=1)

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 from clawback.case_files.undo_preview import Judgement, UndoJudge
 from clawback.cases.touches import touch_hash, touched_values
 from clawback.cases.undo_plan import UndoScope, plan_undo
-from clawback.console.case_keys import CaseKey, read_keys
 from clawback.console.errors import BadRequest, NoSuchObject
-from clawback.console.history_query import HASHED, format_time, read_time
+from clawback.console.requests.case_keys import CaseKey, read_keys
+from clawback.console.requests.history_query import HASHED, format_time, read_time
 from clawback.console.services import Services
-from clawback.console.touched_cases import find_touched
+from clawback.console.sources.touched_cases import find_touched
 from clawback.local.worker_api import open_worker_api
 from clawback.model.identity import Actor
 from clawback.model.messages import Target

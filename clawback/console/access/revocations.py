@@ -4,8 +4,8 @@ from typing import Protocol
 
 from temporalio.service import RPCError
 
+from clawback.console.access.session_cookie import Session
 from clawback.console.errors import Unavailable
-from clawback.console.session_cookie import Session
 from clawback.model.identity import Actor
 from clawback.temporal.access_cache import AccessCache
 from clawback.temporal.access_gateway import AccessGateway

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 from clawback.cases import CaseState
 from clawback.cases.hold_cause import HoldCause
 from clawback.console.errors import BadRequest
-from clawback.console.query import read_choice
-from clawback.console.read_model import ListedCase
+from clawback.console.requests.query import read_choice
+from clawback.console.sources.read_model import ListedCase
 from clawback.model.durations import format_duration, parse_duration
 from clawback.model.level import Level
 

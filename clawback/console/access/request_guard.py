@@ -13,9 +13,9 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from clawback.console.access.refusals import RequestRefused
+from clawback.console.access.site import Site
 from clawback.console.error_answers import answer_error
-from clawback.console.refusals import RequestRefused
-from clawback.console.site import Site
 
 MAX_BODY: Final = 64 * 1024
 BODY_SECONDS: Final = 10.0

@@ -11,7 +11,7 @@ from typing import Final
 from clawback.backtest import Backtest, summarize
 from clawback.backtest.results import Result
 from clawback.cloudflare import ApiError, NotFound
-from clawback.console.child_job import JobFailed, JobLimits, Report
+from clawback.console.jobs.child_job import JobFailed, JobLimits, Report
 from clawback.ingest.enrichment import Enricher
 from clawback.ingest.single_events import (
     BY_ID,

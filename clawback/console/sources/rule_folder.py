@@ -8,7 +8,7 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-from clawback.console.child_job import JobFailed, JobLimits, Report, run_in_child
+from clawback.console.jobs.child_job import JobFailed, JobLimits, Report, run_in_child
 from clawback.inventory.rule_catalogue import RuleCatalogue, read_catalogue
 from clawback.inventory.rule_list import ceiling_of
 from clawback.model.mode import Mode

@@ -12,7 +12,7 @@ from typing import Final
 from clawback.case_files.case_file import CaseFile
 from clawback.cases import CaseSnapshot
 from clawback.console.errors import BadRequest
-from clawback.console.open_cases import OpenCases
+from clawback.console.sources.open_cases import OpenCases
 from clawback.console.views.message_rows import PAGE_SIZE
 from clawback.model.messages import Target
 

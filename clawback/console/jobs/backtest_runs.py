@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from clawback.console.child_job import JobFailed, run_in_child
-from clawback.console.rule_jobs import BACKTEST_LIMITS, BacktestResult, run_backtest
+from clawback.console.jobs.child_job import JobFailed, run_in_child
+from clawback.console.jobs.rule_jobs import BACKTEST_LIMITS, BacktestResult, run_backtest
 from clawback.settings import Settings
 
 KEPT_FOR: Final = timedelta(hours=1)

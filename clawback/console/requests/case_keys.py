@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from clawback.console.errors import BadRequest
-from clawback.console.read_model import ListedCase, ReadModel
+from clawback.console.sources.read_model import ListedCase, ReadModel
 from clawback.temporal import names
 
 MOST_CASES: Final = 100

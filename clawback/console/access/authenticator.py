@@ -10,10 +10,10 @@ from datetime import datetime
 
 from starlette.requests import Request
 
-from clawback.console.refusals import SignInNeeded, SignInUnavailable
-from clawback.console.revocations import Revocations
-from clawback.console.session_cookie import Session, SessionCookie
-from clawback.console.who import Via, Visitor
+from clawback.console.access.refusals import SignInNeeded, SignInUnavailable
+from clawback.console.access.revocations import Revocations
+from clawback.console.access.session_cookie import Session, SessionCookie
+from clawback.console.access.who import Via, Visitor
 from clawback.identity.access import HEADER, AccessVerifier
 from clawback.identity.errors import ProviderUnavailable, TokenRefused
 from clawback.identity.role_mapping import Verified

@@ -6,11 +6,11 @@ from typing import Final
 
 from starlette.requests import Request
 
+from clawback.console.access.request_guard import hold
+from clawback.console.access.request_limits import ConcurrencyLimiter, RateLimiter
+from clawback.console.access.site import Site
+from clawback.console.access.who import Visitor
 from clawback.console.page_routes import RateClass
-from clawback.console.request_guard import hold
-from clawback.console.request_limits import ConcurrencyLimiter, RateLimiter
-from clawback.console.site import Site
-from clawback.console.who import Visitor
 
 PER_MINUTE: Final = {
     RateClass.PAGE: 600,

@@ -1,0 +1,1 @@
+"""What takes longer than a page, in processes of its own: explaining a message, backtests."""
