@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowExecutionDescription
 from clawback.case_files.case_file import CaseFile
 from clawback.cases import CaseStart, CaseState, Limit
 from clawback.guard import Budgets
-from clawback.rules import RuleSet
+from clawback.inventory.rule_facts import RuleFacts
 from clawback.temporal.case_entries import CaseEntry, read_entries
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.fan_out import UNANSWERED
@@ -30,7 +30,7 @@ class CaseFileReader:
     """
 
     client: Client
-    rules: RuleSet | None = None
+    rules: RuleFacts | None = None
     ui: str | None = None
 
     async def read(self, case_id: str, *, run: str | None = None, whole: bool = True) -> CaseFile:
@@ -58,7 +58,6 @@ class CaseFileReader:
             UndoGateway(self.client).result_of_case(snapshot.uid) if snapshot else _nothing(),
             _or_none(GuardGateway(self.client).status()),
         )
-        current = self.rules.rules.get(case.plan.rule) if self.rules else None
         ui = workflows_page(self.ui, self.client.namespace)
 
         return CaseFile(
@@ -70,8 +69,8 @@ class CaseFileReader:
             undone=undone,
             guard=guard,
             limits=self._limits(case),
-            budgets=self.rules.safety.budgets.budgets if self.rules else Budgets(),
-            current=current.version if current else None,
+            budgets=self.rules.budgets if self.rules else Budgets(),
+            current=self.rules.versions.get(case.plan.rule) if self.rules else None,
             link=history_page(ui, described.id, described.run_id),
             unanswered=reading.unanswered,
             parts=reading.summaries,
@@ -87,9 +86,9 @@ class CaseFileReader:
 
     def _limits(self, case: CaseStart) -> tuple[Limit, ...]:
         """The limits of the rule as it is now, as for a reservation; kind by kind the common."""
-        common = self.rules.safety.budgets.budgets.rule if self.rules else ()
-        rule = self.rules.rules.get(case.plan.rule) if self.rules else None
-        own = rule.response.limits if rule is not None and rule.response else case.plan.limits
+        common = self.rules.budgets.rule if self.rules else ()
+        now = self.rules.limits if self.rules else {}
+        own = now.get(case.plan.rule, case.plan.limits)
         kinds = {limit.kind for limit in own}
         return (*own, *(limit for limit in common if limit.kind not in kinds))
 

@@ -18,7 +18,6 @@ from clawback.console.app import build_app
 from clawback.console.pages import PAGES
 from clawback.console.server import serve
 from clawback.console.services import Services
-from clawback.console.sources.loaded_rules import LoadedRules
 from clawback.local.worker_api import NoCredentials, open_worker_api
 from clawback.model.hosts import split_address
 from clawback.settings import Settings
@@ -81,14 +80,14 @@ async def open_console(settings: Settings) -> AsyncIterator[Console]:
     """Build the application with everything that it works with, until the block is left."""
     keys = read_keys(settings)
     client = await connect_to_own(settings)
-    api = ApiServices(client, settings, LoadedRules(settings).read)
-    revocations = SharedRevocations(api.access, AccessGateway(client))
     async with AsyncExitStack() as stack:
         cloudflare: EmailSecurity | None = None
         # Without credentials everything but the contents of messages is there.
         with suppress(NoCredentials):
             cloudflare = await stack.enter_async_context(open_worker_api(settings))
         services = Services(settings, client, api=cloudflare)
+        api = ApiServices(client, settings, services.rules.read)
+        revocations = SharedRevocations(api.access, AccessGateway(client))
         await api.access.read()
         await stack.enter_async_context(_running(api.access.watch()))
         door = await stack.enter_async_context(open_front_door(settings, keys, revocations))

@@ -18,7 +18,6 @@ from clawback.console.rendering import Renderer
 from clawback.console.requests.once_only import OnceOnly
 from clawback.console.sources.block_policies import BlockPolicies
 from clawback.console.sources.containment_state import ContainmentState
-from clawback.console.sources.loaded_rules import LoadedRules
 from clawback.console.sources.mail_reader import MailReader
 from clawback.console.sources.open_cases import OpenCases
 from clawback.console.sources.operations import OperationsReader
@@ -61,11 +60,10 @@ class Services:
         self.read_model = ReadModel(self.client, self.cases.index_keys, self.changes, self.now)
         self.reports = PeriodReports(self.settings, self.client, self.now)
         self.operations = OperationsReader(self.settings, self.client, self.now)
-        self.rule_folder = RuleFolder(self.settings)
+        self.rules = RuleFolder(self.settings)
         self.backtests = BacktestRuns(self.settings, self.now)
         self.block_policies = BlockPolicies(self.settings)
         self.stops = StopAttempts(self.guard)
-        self.rules = LoadedRules(self.settings)
         self.open_cases = OpenCases(self.settings, self.client, self.rules)
         self.mail = MailReader(self.api)
         self.views = ViewLog(self.settings)

@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
+from clawback.inventory.rule_facts import RuleFacts
 from clawback.inventory.rule_list import ListedRule, list_loaded
 from clawback.model.mode import Mode
 from clawback.rules import Rule, RuleErrors, RuleSet, load_rules
@@ -60,13 +61,17 @@ class CataloguedRule(BaseModel):
 
 
 class RuleCatalogue(BaseModel):
-    """A folder of rules; `problem` says why it cannot be loaded, and then there are no rules."""
+    """A folder of rules; `problem` says why it cannot be loaded, and then there are no rules.
+
+    `facts` are what the files of cases tell of the rules.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     version: str = ""
     ceiling: Mode = Mode.SHADOW
     rules: tuple[CataloguedRule, ...] = ()
+    facts: RuleFacts = RuleFacts()
     problem: str = ""
 
     def find(self, name: str) -> CataloguedRule | None:
@@ -94,6 +99,7 @@ def read_catalogue(folder: Path, safety: Path | None, ceiling: Mode) -> RuleCata
             _catalogue(one, rules, tests.get(one.name, ()), coverage.get(one.name), files)
             for one in listed.rules
         ),
+        facts=RuleFacts.of(rules),
     )
 
 

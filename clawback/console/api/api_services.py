@@ -8,8 +8,9 @@ from temporalio.client import Client
 from clawback.case_files.case_file_reader import CaseFileReader
 from clawback.case_files.undo_preview import UndoJudge, read_undo_limits
 from clawback.cases.undo_judgement import UndoLimits
+from clawback.console.jobs.child_job import JobFailed
+from clawback.inventory.rule_catalogue import RuleCatalogue
 from clawback.local.worker_api import open_worker_api
-from clawback.rules import RuleSet
 from clawback.settings import Settings
 from clawback.temporal.access_cache import AccessCache
 from clawback.temporal.access_gateway import AccessGateway
@@ -19,19 +20,19 @@ from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.undo_gateway import UndoGateway
 
-RuleReader = Callable[[], Awaitable[RuleSet | None]]
+RuleReader = Callable[[], Awaitable[RuleCatalogue]]
 
 
-async def read_no_rules() -> RuleSet | None:
+async def read_no_rules() -> RuleCatalogue:
     """Read no rules: there are none here."""
-    return None
+    return RuleCatalogue(problem="this API reads no rules")
 
 
 @dataclass
 class ApiServices:
     """Caches and connections only: the API keeps nothing.
 
-    `read_rules` gives the rules that are loaded, None if they cannot be read; `read_limits` what
+    `read_rules` gives the rules of the folder, or raises `JobFailed`; `read_limits` what
     one person may undo alone, by default those of the settings.
     """
 
@@ -51,7 +52,11 @@ class ApiServices:
 
     async def open_files(self) -> CaseFileReader:
         """Return what reads the files of cases, with the rules as they are now."""
-        return CaseFileReader(self.client, await self.read_rules())
+        try:
+            facts = (await self.read_rules()).facts
+        except JobFailed:
+            facts = None
+        return CaseFileReader(self.client, facts)
 
     @property
     def judge(self) -> UndoJudge:

@@ -17,9 +17,11 @@ from clawback.console.api.answers import (
 from clawback.console.api.api_services import ApiServices
 from clawback.console.api.operations import Call, Reply
 from clawback.console.api.problems import Changed, Unavailable
+from clawback.console.jobs.child_job import JobFailed
 from clawback.guard import Stop
 from clawback.inventory.last_matches import read_last_matches
-from clawback.inventory.rule_list import ceiling_of, list_loaded
+from clawback.inventory.rule_catalogue import RuleCatalogue
+from clawback.inventory.rule_list import ceiling_of
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
 from clawback.temporal.block_gateway import ActiveBlock
@@ -31,14 +33,20 @@ _OPEN = (CaseState.HELD, CaseState.RESPONDING, CaseState.SETTLED)
 
 async def list_rules(call: Call) -> Reply:
     """List the rules that are loaded."""
-    rules = await call.services.read_rules()
-    if rules is None:
+    try:
+        catalogue = await call.services.read_rules()
+    except JobFailed:
+        catalogue = RuleCatalogue(problem="they cannot be read")
+    if catalogue.problem and not catalogue.rules:
         raise Unavailable("The rules cannot be read here: see `clawback rules check`.")
-    last = await read_last_matches(call.services.client, rules.rules)
-    listed = list_loaded(rules, ceiling_of(call.services.settings), last)
-    shown = set(RuleItem.model_fields)
-    items = [RuleItem(**one.model_dump(include=shown)) for one in listed.rules]
-    return Reply(RuleAnswer(version=listed.version, ceiling=listed.ceiling, items=items))
+
+    listed = [one.listed for one in catalogue.rules]
+    last = await read_last_matches(call.services.client, [one.name for one in listed])
+    shown = set(RuleItem.model_fields) - {"last_match"}
+    items = [
+        RuleItem(**one.model_dump(include=shown), last_match=last.get(one.name)) for one in listed
+    ]
+    return Reply(RuleAnswer(version=catalogue.version, ceiling=catalogue.ceiling, items=items))
 
 
 async def list_blocks(call: Call) -> Reply:

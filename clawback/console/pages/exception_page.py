@@ -44,11 +44,11 @@ async def draft_exception(request: Request) -> Response:
         raise NoSuchObject("No message of this case has a sender that an exception could name.")
 
     rule = opened.file.plan.rule
-    rules = await opened.services.rules.read()
-    loaded = rules.rules.get(rule) if rules else None
+    facts = await opened.services.rules.read_facts()
+    kinds = facts.kinds.get(rule, ()) if facts else ()
     draft = ExceptionDraft(
         rule=rule,
-        kind=loaded.kinds[0] if loaded and loaded.kinds else EventKind.MESSAGE,
+        kind=kinds[0] if kinds else EventKind.MESSAGE,
         sender=printable(target.sender),
         passes_dmarc=(target.dmarc or "").lower() == "pass",
         today=opened.services.now().date(),

@@ -95,7 +95,7 @@ async def read_rules(services: Services) -> RuleCatalogue:
 
     """
     try:
-        return await services.rule_folder.read()
+        return await services.rules.read()
     except JobFailed as error:
         raise Unavailable(f"The rules cannot be read: {error}.") from error
 

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from clawback.case_files.case_file import CaseFile
 from clawback.case_files.case_file_reader import CaseFileReader
 from clawback.cases import CaseStart
-from clawback.console.sources.loaded_rules import LoadedRules
+from clawback.console.sources.rule_folder import RuleFolder
 from clawback.settings import Settings
 from clawback.temporal.case_gateway import CaseGateway
 
@@ -32,7 +32,7 @@ class OpenCases:
 
     settings: Settings
     client: Client
-    rules: LoadedRules
+    rules: RuleFolder
     _kept: OrderedDict[tuple[str, str | None], _Kept] = field(default_factory=OrderedDict)
 
     async def read(self, case_id: str, run: str | None = None) -> CaseFile:
@@ -68,5 +68,5 @@ class OpenCases:
         return await CaseGateway(self.client).read_part(case_id, number)
 
     async def _read(self, case_id: str, run: str | None) -> CaseFile:
-        rules, ui = await self.rules.read(), self.settings.temporal_ui
-        return await CaseFileReader(self.client, rules, ui).read(case_id, run=run, whole=False)
+        facts, ui = await self.rules.read_facts(), self.settings.temporal_ui
+        return await CaseFileReader(self.client, facts, ui).read(case_id, run=run, whole=False)

@@ -10,6 +10,7 @@ from typing import Final
 
 from clawback.console.jobs.child_job import JobFailed, JobLimits, Report, run_in_child
 from clawback.inventory.rule_catalogue import RuleCatalogue, read_catalogue
+from clawback.inventory.rule_facts import RuleFacts
 from clawback.inventory.rule_list import ceiling_of
 from clawback.model.mode import Mode
 from clawback.rules.live import fingerprint_of
@@ -44,6 +45,13 @@ class RuleFolder:
                     found = self._known.model_copy(update={"problem": found.problem})
                 self._known = found
             return self._known
+
+    async def read_facts(self) -> RuleFacts | None:
+        """Return what the files of cases tell of the rules; None if they cannot be read."""
+        try:
+            return (await self.read()).facts
+        except JobFailed:
+            return None
 
     async def _load(self, folder: Path, safety: Path | None) -> RuleCatalogue:
         ceiling = ceiling_of(self._settings)

@@ -1,5 +1,5 @@
-// Keys, copy buttons, drafts and the clock that says how old the page is. Everything that reads or
-// decides works without this file.
+// Keys, copy buttons, drafts, and how old the page is. Everything that reads or decides works
+// without this file.
 "use strict";
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
@@ -7,7 +7,7 @@
   const STALE = 60000, SILENT = 15000;
   let heard = Date.now(), going = 0;
 
-  // ---- keys
+  // keys
 
   const rows = () => $$("[data-row]");
   const open = (row) => row && $("a[data-open]", row)?.click();
@@ -55,7 +55,7 @@
     if (act) { event.preventDefault(); act(); }
   });
 
-  // ---- copy
+  // copy
 
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
@@ -69,7 +69,7 @@
     setTimeout(() => { button.textContent = "copy"; }, 1500);
   });
 
-  // ---- drafts: what somebody types survives a session that ends
+  // drafts survive a session that ends
 
   const draftKey = (field) => `draft ${location.pathname} ${field.name}`;
 
@@ -85,7 +85,7 @@
     if (field) sessionStorage.setItem(draftKey(field), field.value);
   });
 
-  // A native submit leaves the page; the draft goes when the answer is a success.
+  // The draft goes when the answer is a success.
   document.addEventListener("htmx:after:request", (event) => {
     const status = event.detail?.ctx?.response?.status ?? 0;
     if (status >= 200 && status < 300) {
@@ -95,7 +95,7 @@
     }
   });
 
-  // ---- buttons: disabled while sending, and a word after five seconds
+  // buttons: sent once, and a word after five seconds
 
   document.addEventListener("submit", (event) => {
     const form = event.target.closest("form[data-once]");
@@ -116,8 +116,6 @@
 
   // A decision that did not count: its answer has the difference, which is read first.
   document.addEventListener("htmx:after:swap", () => $("#decision [data-focus]")?.focus());
-
-  // ---- how old the page is
 
   const hear = () => { heard = Date.now(); };
   for (const name of ["hello", "ping", "case-changed", "list-changed", "undo-progress", "stop-changed"]) {
@@ -153,7 +151,7 @@
     }
   }, 1000);
 
-  // ---- a minute before the session ends
+  // a minute before the session ends
 
   const ending = $("#session-end");
   let endsAt = Date.now() + 1000 * (ending?.dataset.seconds ?? 0);
@@ -166,7 +164,7 @@
     else location.assign("/sign-in");
   });
 
-  // ---- start
+  // start
 
   const zone = $("#browser-zone");
   if (zone) zone.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;

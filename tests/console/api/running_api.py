@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from clawback.console.access.who import Visitor
 from clawback.console.api.api_services import ApiServices
 from clawback.console.api.application import SessionReader, build_api, no_session
 from clawback.identity.access_list import create_secret
+from clawback.inventory.rule_catalogue import RuleCatalogue, read_catalogue
 from clawback.model.identity import Role
-from clawback.rules import RuleSet
+from clawback.model.mode import Mode
 from clawback.simulator import outbreak
 from clawback.temporal.access_gateway import AccessGateway
 from tests.people import person
 from tests.waiting import until
-from tests.workflows.deployment import Deployment, deployed, shipped_rules
+from tests.workflows.deployment import RULES, Deployment, deployed
 from tests.workflows.test_case import simulated
 
 LINES = list(outbreak(4))
@@ -72,9 +74,15 @@ def open_client(app: Starlette, token: str | None = None) -> httpx.AsyncClient:
     )
 
 
-async def read_shipped_rules() -> RuleSet:
-    """Read the rules as the worker of a test has them."""
-    return shipped_rules()
+@cache
+def shipped_catalogue() -> RuleCatalogue:
+    """The rules as the worker of a test has them."""
+    return read_catalogue(RULES, None, Mode.ENFORCE)
+
+
+async def read_shipped_rules() -> RuleCatalogue:
+    """Read the rules without blocking the server."""
+    return await asyncio.to_thread(shipped_catalogue)
 
 
 @asynccontextmanager

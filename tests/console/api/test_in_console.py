@@ -18,9 +18,9 @@ from clawback.local import free_port
 from clawback.model.identity import Role
 from clawback.temporal.access_gateway import AccessGateway
 from clawback.temporal.key_ring import Key, KeyRing
+from tests.console.access.serving import serve
 from tests.console.api.running_api import RunningApi
 from tests.console.api.test_cases import hold
-from tests.console.auth.serving import serve
 
 
 async def show_csrf(request: Request) -> Response:

@@ -16,7 +16,7 @@ from clawback.console.access.site import Site, read_site
 from clawback.identity.errors import IdentityError
 from clawback.local import free_port
 from clawback.settings import Settings
-from tests.console.auth.serving import serve
+from tests.console.access.serving import serve
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 SLOW = 2.0

@@ -13,7 +13,7 @@ import pytest
 from clawback.console.access.sealing import console_secrets
 from clawback.console.access.session_cookie import IDLE, LONGEST, Session, SessionCookie
 from clawback.model.identity import Role
-from tests.console.auth.front import (
+from tests.console.access.front import (
     RING,
     Browser,
     Front,

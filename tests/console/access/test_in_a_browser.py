@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
-from tests.console.auth.front import GROUPS, Front, minutes, opened
+from tests.console.access.front import GROUPS, Front, minutes, opened
 from tests.console.console_site import accessibility_problems
 from tests.http_server import serving
 from tests.identity.providers import CLIENT, mock_provider

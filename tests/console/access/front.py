@@ -29,7 +29,7 @@ from clawback.local import free_port
 from clawback.model.identity import Role
 from clawback.settings import Settings
 from clawback.temporal.key_ring import Key, KeyRing
-from tests.console.auth.serving import serve
+from tests.console.access.serving import serve
 from tests.identity.providers import CLIENT, LocalProvider
 
 RING = KeyRing([Key.generate()])

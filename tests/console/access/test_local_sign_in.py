@@ -13,7 +13,7 @@ from clawback.console.access.authenticator import LocalUser
 from clawback.console.access.front_door import console_links, sign_in_link
 from clawback.console.access.sealing import console_secrets
 from clawback.identity.local import local_identity
-from tests.console.auth.front import RING, Front, leads_to, minutes, opened
+from tests.console.access.front import RING, Front, leads_to, minutes, opened
 
 LINK_SECONDS = 300
 

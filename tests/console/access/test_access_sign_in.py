@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.console.auth.front import Front, minutes, opened
+from tests.console.access.front import Front, minutes, opened
 from tests.identity.providers import LocalProvider, local_provider
 from tests.identity.test_access import AUDIENCE, assertion, settings_of
 
