@@ -43,7 +43,7 @@ def report(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Report what clawback did in a period: numbers, each with its formula and count.
+    """Report what clawback did in a period, with formulas.
 
     Most numbers are about the cases that opened in the period, as Temporal keeps them. The audit of
     this machine tells how long containment took. What nobody knows is `unknown`.

@@ -151,7 +151,7 @@ class ActivityTelemetry:
 def _channel_of(record: AuditRecord) -> str:
     """Name the channel. Reporters are one: their records name them by a hash."""
     target = record.target or ""
-    return "reporters" if target.startswith("reporter/") else target
+    return metrics.channel_label("reporters" if target.startswith("reporter/") else target)
 
 
 def _outcome_word(record: AuditRecord) -> str:

@@ -124,7 +124,8 @@ ACTIONS_UNDONE = _counter(
 )
 NOTIFICATIONS = _counter(
     "notifications_total",
-    "Notifications that were delivered or given up; the channel of reporters is `reporters`.",
+    "Notifications that were delivered or given up; the channel of reporters is `reporters`, "
+    "one that the channel file no longer names `other`.",
     "channel",
     "outcome",
 )
@@ -282,10 +283,20 @@ def _initialise() -> None:
 _initialise()
 
 
+_channels = {"reporters"}
+
+
 def initialise_channels(channels: Iterable[str]) -> None:
     """Create the series of the channels that the operator has named."""
-    for channel, outcome in product(channels, ("notified", "failed")):
-        NOTIFICATIONS.labels(channel, outcome)
+    for channel in channels:
+        _channels.add(channel)
+        for outcome in ("notified", "failed"):
+            NOTIFICATIONS.labels(channel, outcome)
+
+
+def channel_label(channel: str) -> str:
+    """Return the label of a channel; one that the operator has not named now is `other`."""
+    return channel if channel in _channels else "other"
 
 
 class ApiMetrics:

@@ -426,6 +426,11 @@ def _candidate(entry: CaseEntry, basis: UndoBasis, scope: UndoScope) -> UndoCand
     return UndoCandidate(case, plan, entry.is_open, basis)
 
 
+def first_page_id(actor: Actor, key: str) -> str:
+    """Return the id of the first page of the undo that a person starts under a key."""
+    return f"{names.UNDO}/{_number_of(actor, key)}/1"
+
+
 def _number_of(actor: Actor, key: str | None) -> str:
     """Return the number of an undo: a new one, or that of a key of one person."""
     if key is None:

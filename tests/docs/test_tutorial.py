@@ -16,7 +16,7 @@ from docs.examples import Example, read_examples
 from docs.tables import DOCS
 
 BASH = shutil.which("bash") or "bash"
-CASE_HASH = re.compile(r"(?<=case/junk_seo_spam/)[0-9a-f]{16}")
+CASE_HASH = re.compile(r"\b[0-9a-f]{8}\b")
 PATIENCE = 90.0
 """Seconds until a command must have given what the page shows: a mail has to arrive first."""
 
@@ -130,7 +130,7 @@ class Reader:
 def _pattern(line: str) -> str:
     """Turn a line of the page into a regular expression: `…` and the hash of a case may differ."""
     words = ".*".join(re.escape(part.strip()) for part in line.split("…"))
-    return CASE_HASH.sub("[0-9a-f]{16}", words)
+    return CASE_HASH.sub("[0-9a-f]{8}", words)
 
 
 def _commands(block: Example) -> list[str]:

@@ -113,8 +113,8 @@ def test_channels_are_checked_only_where_they_are_known(tmp_path: Path) -> None:
     ("action", "said"),
     [
         (
-            "{notify: {channel: soc, template: '{subject}'}}",
-            "a notification has no field or word {subject}",
+            "{notify: {channel: soc, template: '{body}'}}",
+            "a notification has no field or word {body}",
         ),
         ("{notify: {channel: soc, template: '{done'}}", "unbalanced brace"),
         ("{notify: {channel: Soc}}", "notify.channel: must be the name of a channel: up to 64 of"),

@@ -248,7 +248,9 @@ async def test_the_case_goes_on_over_continue_as_new(temporal: Client, tmp_path:
         outcomes = await deployment.settled(plan().case_id)
         assert len(outcomes) == len(moved_ids(deployment)) == 3000
         assert (await _line(deployment)).run != first_run
-        assert len({record.id for record in deployment.audit()}) == len(deployment.audit())
+        # Read once: records are still being written.
+        ids = [record.id for record in deployment.audit()]
+        assert len(set(ids)) == len(ids)
 
 
 async def _approve(deployment: Deployment, case_id: str, by: str = "ana") -> str:

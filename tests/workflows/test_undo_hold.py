@@ -243,6 +243,7 @@ async def test_people_are_told_of_a_held_undo_and_how_it_ended(
             (page,) = await UndoGateway(temporal).start(SCOPE, found, timing)
             told = await eventually(lambda: _accepted(receiver, 3))
             first, reminder, end = sorted(told, key=lambda one: one["timestamp"])
+            await eventually(lambda: _notified(deployment, page, 3))
 
     assert [one["type"] for one in (first, reminder, end)] == [
         "undo.held",
@@ -322,3 +323,9 @@ async def test_people_are_told_once_what_was_undone(temporal: Client, tmp_path: 
         "[high] Undo by ana: Undone: 2 taken back\nundo 1 case: 2 taken back\nReason: clean mail\n"
     )
     assert len(receiver.accepted) == 1
+
+
+async def _notified(deployment: Deployment, page: str, count: int) -> bool | None:
+    """Whether so many notifications about an undo are in the audit."""
+    kinds = [one.kind for one in deployment.audit() if one.case == page]
+    return kinds.count(RecordKind.NOTIFIED) == count or None

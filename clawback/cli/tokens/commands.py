@@ -61,7 +61,7 @@ def create(
 
 
 def list_tokens(*, as_json: AsJson = False) -> int:
-    """List the tokens, also revoked and expired ones; never the tokens themselves."""
+    """List the tokens, also revoked and expired ones, without secrets."""
     view = call_temporal(lambda client: AccessGateway(client).look())
     tokens = () if view is None else view.snapshot.tokens
     if as_json:

@@ -20,20 +20,20 @@ from clawback.temporal.undo_gateway import (
     NothingKnown,
     UndoGateway,
     UndoProgress,
+    first_page_id,
 )
 from clawback.temporal.workflow_calls import NoSuchWorkflow
 
 _PATIENCE = timedelta(seconds=10)
 """How long a request waits for the end of an undo, which goes on after that."""
 _LOOK_EVERY = 0.2
-_UNDO_DIGITS = 12
 
 
 async def undo_case(call: Call) -> Reply:
     """Undo all that a case did, or say what that would come to."""
     asked: UndoOrder = call.body
     case_id = await find_case(call.services, call.path["id"])
-    if call.nonce and (started := await _find_started(call.services.undo, call.nonce)):
+    if call.nonce and (started := await _find_started(call, call.nonce)):
         return await _await_end(call.services.undo, started)
     await require_version(call, case_id)
     scope = UndoScope(actor=call.actor, reason=asked.reason)
@@ -63,10 +63,10 @@ async def show_undo(call: Call) -> Reply:
     return Reply(await _read_state(call.services.undo, tuple(ids)))
 
 
-async def _find_started(undo: UndoGateway, nonce: str) -> tuple[str, ...]:
+async def _find_started(call: Call, key: str) -> tuple[str, ...]:
     """Find the undo that an earlier request under the same key has started."""
-    ids = (f"{names.UNDO}/{nonce[:_UNDO_DIGITS]}/1",)
-    return ids if (await undo.progress(ids)).given else ()
+    ids = (first_page_id(call.actor, key),)
+    return ids if (await call.services.undo.progress(ids)).given else ()
 
 
 def _require_possible(call: Call, asked: UndoOrder, plan: UndoPlanAnswer, found: FoundUndo) -> None:
