@@ -205,7 +205,8 @@ def test_any_document_keeps_its_meaning(data: dict[str, Any], form: dict[str, An
         result = format_yaml(text)
     except CannotFormat:
         reject()
-    assert yaml.safe_load(result) == data
+    # Not the data: PyYAML itself folds some texts so that it reads them back as others.
+    assert yaml.safe_load(result) == yaml.safe_load(text)
     assert format_yaml(result) == result
 
 
