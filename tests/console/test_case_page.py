@@ -254,16 +254,10 @@ async def test_a_view_is_recorded_once(bench: CaseBench, browser: Browser) -> No
         bench.site.gate.name = "ana"
 
 
-async def test_a_case_of_fifty_messages_is_quick(bench: CaseBench) -> None:
-    """The server needs less than 200 ms, and the page less than 150 kB."""
+async def test_a_case_of_fifty_messages_is_light(bench: CaseBench) -> None:
+    """The page is below 150 kB; how fast it is, the benchmark says."""
     case = await bench.hold(50)
     async with httpx.AsyncClient(base_url=bench.site.url) as client:
-        times = []
-        for _ in range(5):
-            bench.site.services.open_cases.forget(case.plan.case_id)
-            answer = await client.get(case.path)
-            assert answer.status_code == 200
-            times.append(answer.elapsed.total_seconds())
-    # The fastest: other processes of the machine slow some of them down.
-    assert min(times) < 0.2, times
+        answer = await client.get(case.path)
+    assert answer.status_code == 200
     assert len(answer.content) < 150_000

@@ -152,6 +152,8 @@ async def test_a_page_offers_to_stay_signed_in(front: Front, browser: Browser) -
     await page.wait_for_url("**/oauth2/authorize*")
     await sign_in_at_the_provider(page)
     await page.get_by_role("heading", name="Keyboard shortcuts").first.wait_for()
+    # Scripts run after the heading is there, and their clock starts then.
+    await page.wait_for_load_state("load")
     stay = page.get_by_role("button", name="Stay signed in")
 
     await page.clock.fast_forward("28:50")
