@@ -1,7 +1,7 @@
 """Records who looked at which case or message: once per person, object and ten minutes.
 
 The records go to the audit of this machine. If a worker runs here too, that is its file; a console
-of its own has its own file, chain and key (ADR). Nothing of this reaches Temporal.
+of its own has its own file, chain and key (ADR 67). Nothing of this reaches Temporal.
 """
 
 import asyncio
