@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowExecutionDescription
 from clawback.case_files.case_file import CaseFile
 from clawback.cases import CaseStart, CaseState, Limit
 from clawback.guard import Budgets
-from clawback.inventory.rule_facts import RuleFacts
+from clawback.rules.tools.rule_facts import RuleFacts
 from clawback.temporal.case_entries import CaseEntry, read_entries
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.fan_out import UNANSWERED

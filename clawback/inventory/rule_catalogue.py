@@ -7,11 +7,11 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from clawback.inventory.rule_facts import RuleFacts
 from clawback.inventory.rule_list import ListedRule, list_loaded
 from clawback.model.mode import Mode
 from clawback.rules import Rule, RuleErrors, RuleSet, load_rules
 from clawback.rules.tools.coverage import Coverage, measure_coverage
+from clawback.rules.tools.rule_facts import RuleFacts
 from clawback.rules.tools.testing import RuleTestResult, run_tests
 
 _SEPARATOR: Final = re.compile(r"---(\s|$)")

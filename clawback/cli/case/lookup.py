@@ -14,7 +14,7 @@ from clawback.temporal.workflow_calls import NoSuchWorkflow
 
 if TYPE_CHECKING:
     from clawback.case_files.case_file import CaseFile
-    from clawback.inventory.rule_facts import RuleFacts
+    from clawback.rules.tools.rule_facts import RuleFacts
 
 CaseId = Annotated[
     str, typer.Argument(help="Case: its id, <rule>/<hash>, or four or more digits of the hash.")
@@ -57,8 +57,8 @@ async def read_file(client: Client, text: str, *, whole: bool = True) -> "CaseFi
 
 def _load_rules(settings: Settings) -> "RuleFacts | None":
     # Importing the rules takes longer than most lists, and only `case show` needs them.
-    from clawback.inventory.rule_facts import RuleFacts  # noqa: PLC0415 - see above
     from clawback.rules import RuleErrors, load_rules  # noqa: PLC0415 - see above
+    from clawback.rules.tools.rule_facts import RuleFacts  # noqa: PLC0415 - see above
 
     with suppress(RuleErrors, OSError):
         return RuleFacts.of(load_rules(settings.rules, settings.safety))

@@ -10,10 +10,10 @@ from typing import Final
 
 from clawback.console.jobs.child_job import JobFailed, JobLimits, Report, run_in_child
 from clawback.inventory.rule_catalogue import RuleCatalogue, read_catalogue
-from clawback.inventory.rule_facts import RuleFacts
 from clawback.inventory.rule_list import ceiling_of
 from clawback.model.mode import Mode
 from clawback.rules.live import fingerprint_of
+from clawback.rules.tools.rule_facts import RuleFacts
 from clawback.settings import Settings
 
 _LIMITS: Final = JobLimits(seconds=120)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from clawback.cases import Limit
 from clawback.guard import Budgets
 from clawback.model.events import EventKind
-from clawback.rules import RuleSet
+from clawback.rules.engine.ruleset import RuleSet
 
 
 class RuleFacts(BaseModel):
