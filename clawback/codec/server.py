@@ -6,13 +6,11 @@ UI only (`Origin`), and for people whom the gate knows. Sizes and times are boun
 
 import asyncio
 import html
-import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -24,12 +22,12 @@ from clawback.codec.sign_in import COOKIE, SESSION_SECONDS, Gate, build_gate
 from clawback.settings import Settings
 from clawback.temporal.data_converter import EncryptingCodec
 from clawback.temporal.key_ring import KeyRing
+from clawback.web_server import ServerLimits, serve_app
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of a request: base64 of what one response of Temporal holds at most, 4 MiB, and more."""
 _BODY_SECONDS = 10.0
-_MOST_CONNECTIONS = 64
-_KEEP_ALIVE = 5
+_LIMITS = ServerLimits(connections=64, keep_alive=5, graceful_shutdown=1)
 _LOCAL = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -76,31 +74,10 @@ class CodecServer:
             OSError: the address cannot be bound.
 
         """
-        listening = socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
-        )
-        server = _Server(
-            uvicorn.Config(
-                self.app,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                # Who asks is found by the connection, never by what a header says.
-                proxy_headers=False,
-                server_header=False,
-                limit_concurrency=_MOST_CONNECTIONS,
-                timeout_keep_alive=_KEEP_ALIVE,
-                timeout_graceful_shutdown=1,
-            )
-        )
-        serving = asyncio.create_task(server.serve([listening]))
         try:
-            shown = f"[{host}]" if ":" in host else host
-            yield f"http://{shown}:{listening.getsockname()[1]}"
+            async with serve_app(self.app, host, port, _LIMITS) as url:
+                yield url
         finally:
-            server.should_exit = True
-            await serving
             await self._gate.close()
 
     async def _index(self, request: Request) -> Response:
@@ -196,11 +173,3 @@ async def _read_body(request: Request) -> bytes:
         text = "the request took too long"
         raise RequestRefused(HTTPStatus.REQUEST_TIMEOUT, text) from None
     return bytes(body)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server without signal handlers: they are those of the program."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
