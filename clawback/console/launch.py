@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.applications import Starlette
 
@@ -15,6 +14,7 @@ from clawback.console.access.site import read_site
 from clawback.console.api.api_services import ApiServices
 from clawback.console.api.application import build_api
 from clawback.console.app import build_app
+from clawback.console.background_task import running_beside
 from clawback.console.pages import PAGES
 from clawback.console.server import serve
 from clawback.console.services import Services
@@ -48,9 +48,8 @@ def make_sign_in_link(settings: Settings) -> str | None:
     keys = read_keys(settings)
     if settings.has_identity_provider or keys is None:
         return None
-    hosts = read_site(settings).hosts
-    host = min(hosts, key=lambda host: (not host.startswith("127."), host))
-    return sign_in_link(console_links([key.secret for key in keys]), host)
+    links = console_links([key.secret for key in keys])
+    return sign_in_link(links, read_site(settings).link_host)
 
 
 async def run_console(settings: Settings, say: Callable[[str], None]) -> None:
@@ -89,7 +88,7 @@ async def open_console(settings: Settings) -> AsyncIterator[Console]:
         api = ApiServices(client, settings, services.rules.read)
         revocations = SharedRevocations(api.access, AccessGateway(client))
         await api.access.read()
-        await stack.enter_async_context(_running(api.access.watch()))
+        await stack.enter_async_context(running_beside(api.access.watch()))
         door = await stack.enter_async_context(open_front_door(settings, keys, revocations))
         app = build_app(
             services,
@@ -99,14 +98,3 @@ async def open_console(settings: Settings) -> AsyncIterator[Console]:
             site=door.site,
         )
         yield Console(app, door.create_link() if keys is None else None)
-
-
-@asynccontextmanager
-async def _running(work: Any) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

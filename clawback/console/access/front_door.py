@@ -47,8 +47,7 @@ class FrontDoor:
         """Make a link that signs the user of this machine in, once; None with a provider."""
         if self.links is None:
             return None
-        host = min(self.site.hosts, key=lambda host: not host.startswith("127."))
-        return sign_in_link(self.links, host)
+        return sign_in_link(self.links, self.site.link_host)
 
 
 def sign_in_link(links: OneTimeLinks, host: str) -> str:

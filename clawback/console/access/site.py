@@ -34,6 +34,11 @@ class Site:
         """Whether browsers come over https."""
         return self.scheme == "https"
 
+    @property
+    def link_host(self) -> str:
+        """The host for links of this machine: its address rather than a name, where it has one."""
+        return min(self.hosts, key=lambda host: (not host.startswith("127."), host))
+
     def origin(self, host: str) -> str:
         """The origin of the pages that a browser gets from one of the hosts."""
         return f"{self.scheme}://{host.lower()}"

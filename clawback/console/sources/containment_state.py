@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from temporalio.service import RPCError
 
+from clawback.console.background_task import running_beside
 from clawback.console.changes import Changes
 from clawback.guard import Stop
 from clawback.temporal.guard_gateway import GuardGateway
@@ -78,13 +79,8 @@ class ContainmentState:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Ask every two seconds until the block is left."""
-        task = asyncio.create_task(self._keep_asking())
-        try:
+        async with running_beside(self._keep_asking()):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def _keep_asking(self) -> None:
         while True:

@@ -6,7 +6,7 @@ It is a cache of the server's index. It decides nothing, and says how old it is.
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from sys import intern
@@ -19,6 +19,7 @@ from temporalio.service import RPCError
 from clawback.cases import CaseState
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.summary import CaseSummary, DecisionNote
+from clawback.console.background_task import running_beside
 from clawback.console.changes import Changes
 from clawback.model.level import Level
 from clawback.model.loggable import LoggableText
@@ -236,13 +237,8 @@ class ReadModel:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Read everything, then what changed, until the block is left."""
-        task = asyncio.create_task(self._keep_reading())
-        try:
+        async with running_beside(self._keep_reading()):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def refresh(self) -> None:
         """Read what has changed since the last time; everything at first.

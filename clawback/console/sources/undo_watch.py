@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 from temporalio.service import RPCError
 
+from clawback.console.background_task import running_beside
 from clawback.console.changes import Changes
 from clawback.temporal.fan_out import UNANSWERED
 from clawback.temporal.undo_runs import UndoReading, UndoRun, UndoRuns
@@ -55,13 +56,8 @@ class UndoWatch:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Follow what is watched until the block is left."""
-        task = asyncio.create_task(self._keep_following())
-        try:
+        async with running_beside(self._keep_following()):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def _read_listed(self, run: UndoRun) -> UndoReading:
         known = self._ended.get(run.number)
