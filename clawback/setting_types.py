@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 
 from clawback.model.durations import parse_duration
 from clawback.model.hosts import is_loopback
+from clawback.model.plain_errors import spelling
 from clawback.model.providers import Provider
 
 KEY_BYTES = 32
@@ -107,6 +108,13 @@ DurationOrOff = Annotated[
     NoDecode,
     BeforeValidator(read_duration),
     AfterValidator(_require_some),
+]
+Address = Annotated[
+    str,
+    spelling(
+        r"^(\[[0-9a-fA-F:.]+\]|[^:\[\]]+):\d{1,5}$",
+        "an address and a port, such as 127.0.0.1:9000",
+    ),
 ]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_read_words)]

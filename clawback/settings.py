@@ -33,6 +33,7 @@ from clawback.model.providers import Provider
 from clawback.model.suggestions import nearest
 from clawback.private_files import private_paths
 from clawback.setting_types import (
+    Address,
     Duration,
     DurationOrOff,
     Port,
@@ -209,24 +210,12 @@ class Settings(BaseSettings):
         default=8343,
         description="Port of the simulator that `clawback up` starts without credentials",
     )
-    codec: Annotated[
-        str,
-        spelling(
-            r"^(\[[0-9a-fA-F:.]+\]|[^:\[\]]+):\d{1,5}$",
-            "an address and a port, such as 127.0.0.1:8435",
-        ),
-    ] = Field(
+    codec: Address = Field(
         default="127.0.0.1:8435",
         description="Address and port of the codec server, through which the Temporal UI shows "
         "payloads",
     )
-    console: Annotated[
-        str,
-        spelling(
-            r"^(\[[0-9a-fA-F:.]+\]|[^:\[\]]+):\d{1,5}$",
-            "an address and a port, such as 127.0.0.1:8434",
-        ),
-    ] = Field(
+    console: Address = Field(
         default="127.0.0.1:8434",
         description="Address and port of the web console; other addresses than loopback need an "
         "identity provider",

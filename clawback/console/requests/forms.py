@@ -5,9 +5,9 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from clawback.console.access.request_guard import MAX_BODY
 from clawback.console.errors import BadRequest
 
-MAX_BODY = 64 * 1024
 _MOST_FIELDS = 500
 _TYPE = "application/x-www-form-urlencoded"
 
