@@ -28,7 +28,6 @@ COLUMNS = (
     *("rule", "mode", "opened", "for"),
 )
 DROP_FIRST = ("opened", "mode", "for", "rule", "level", "msgs", "due")
-_ID_DIGITS = 8
 _LONGEST_SENDER = 26
 _LONGEST_SUBJECT = 27
 STYLES: Mapping[str, str] = {
@@ -80,9 +79,8 @@ def cut_to_width(text: str, width: int) -> str:
 def _row(case: CaseLine, now: datetime) -> tuple[str, ...]:
     summary = case.summary or CaseSummary(rule=case.rule)
     deadline = summary.deadline if case.state == CaseState.HELD else None
-    group = names.case_and_part(case.id)[0].rpartition("/")[2]
     return (
-        group[:_ID_DIGITS],
+        names.short_id(case.id),
         case.shown_state,
         summary.level,
         format_age(max((deadline - now).total_seconds(), 0)) if deadline else "",

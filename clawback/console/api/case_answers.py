@@ -22,7 +22,6 @@ from clawback.temporal import names
 from clawback.temporal.case_entries import CaseLine
 from clawback.temporal.undo_gateway import UndoSummary
 
-_SHORT = 8
 _PREFIX = f"{names.CASE}/"
 
 
@@ -42,7 +41,7 @@ def describe_line(line: CaseLine) -> CaseItem:
     )
     return CaseItem(
         id=public_id(case_id),
-        short_id=short_id(case_id),
+        short_id=names.short_id(case_id),
         run=line.run,
         rule=line.rule,
         level=summary.level,
@@ -110,11 +109,6 @@ def describe_undo(summary: UndoSummary) -> UndoCounts:
 def public_id(case_id: str) -> str:
     """Return the id of a case as the API names it."""
     return case_id.removeprefix(_PREFIX)
-
-
-def short_id(case_id: str) -> str:
-    """Return the id as people read it."""
-    return case_id.rpartition("/")[2][:_SHORT]
 
 
 def _describe_message(

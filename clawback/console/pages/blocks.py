@@ -1,6 +1,7 @@
 """`/ops/blocks`: the blocks that stand; `/ops/blocks/<id>`: one of them, to extend or lift."""
 
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Final
 
 from starlette.requests import Request
@@ -22,7 +23,6 @@ from clawback.model.texts import bounded
 from clawback.temporal.block_gateway import ActiveBlock
 from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused
 
-_SEE_OTHER: Final = 303
 _LIFT_PATIENCE: Final = timedelta(seconds=10)
 _LONGEST_REASON: Final = 500
 _LONGEST_EXTENSION: Final = timedelta(days=366)
@@ -78,7 +78,7 @@ async def extend_block(request: Request) -> Response:
         await services.blocks.extend(block.id, until, visitor_of(request).actor, reason)
     except UpdateRefused as error:
         raise Conflict(f"The block was not extended: {error}.") from error
-    return RedirectResponse(build_path(block), _SEE_OTHER)
+    return RedirectResponse(build_path(block), HTTPStatus.SEE_OTHER)
 
 
 async def lift_block(request: Request) -> Response:
@@ -92,7 +92,7 @@ async def lift_block(request: Request) -> Response:
         )
     except UpdateRefused as error:
         raise Conflict(f"The block was not lifted: {error}.") from error
-    return RedirectResponse(f"{build_path(block)}?said={removal}", _SEE_OTHER)
+    return RedirectResponse(f"{build_path(block)}?said={removal}", HTTPStatus.SEE_OTHER)
 
 
 def build_path(block: ActiveBlock) -> str:

@@ -1,6 +1,7 @@
 """`/settings` and `/keys`: what a person chooses for this browser, and the list of shortcuts."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 from zoneinfo import available_timezones
 
@@ -15,8 +16,6 @@ from clawback.console.requests.preferences import Preferences
 from clawback.console.services import services_of
 from clawback.console.views.times import find_zone
 from clawback.model.identity import Role
-
-_SEE_OTHER: Final = 303
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ async def save_settings(request: Request) -> Response:
     if zone.key != name:
         raise BadRequest(f"zone: {name[:60]} is no time zone; use one such as Europe/Berlin")
 
-    response = RedirectResponse("/settings", _SEE_OTHER)
+    response = RedirectResponse("/settings", HTTPStatus.SEE_OTHER)
     is_secure = services_of(request).settings.console_url is not None
     Preferences(zone, form.one("letters") == "on").save(response, is_secure=is_secure)
     return response

@@ -24,6 +24,7 @@ from clawback.console.views.mail_text import show_mail_text
 from clawback.console.views.times import Clock
 from clawback.model.audit_record import RecordKind
 from clawback.model.identity import Role
+from clawback.temporal import names
 
 _LONGEST_REASON: Final = 1000
 
@@ -40,7 +41,7 @@ async def show_audit(request: Request) -> Response:
     records = await read_case_records(services.settings, case_id, memory.opened_at)
     clock = Clock(services.now(), Preferences.of(request).zone)
     view = RecordsView(
-        short_id=case_id.rpartition("/")[2][:8],
+        short_id=names.short_id(case_id),
         case_path=opened.campaign.page,
         records=build_records(records.found, clock),
         earlier=f"{records.earlier:,} earlier ones are not shown." if records.earlier else "",
@@ -108,7 +109,7 @@ async def _build(
     return DecisionReceipt(
         case=case_id,
         case_path=opened.campaign.page,
-        short_id=case_id.rpartition("/")[2][:8],
+        short_id=names.short_id(case_id),
         verb="approved" if decision.approved else "denied",
         by=name_deciders(deciders),
         at=clock.show(decision.at),

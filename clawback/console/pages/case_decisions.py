@@ -24,7 +24,6 @@ from clawback.temporal.case_gateway import PartsUndecided
 from clawback.temporal.workflow_calls import NoWorkerAnswered, UpdateRefused
 
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
-_SEE_OTHER: Final = 303
 _UNKNOWN: Final = (
     "No worker has answered yet, so it is not known whether this counted. The page shows the case "
     "as it is now. Sending it again is safe: the same decision counts once."
@@ -155,7 +154,7 @@ async def _decide(
     else:
         services.open_cases.forget(case_id)
         services.changes.announce(case_id)
-        return RedirectResponse(opened.campaign.page, _SEE_OTHER)
+        return RedirectResponse(opened.campaign.page, HTTPStatus.SEE_OTHER)
 
     services.open_cases.forget(case_id)
     try:

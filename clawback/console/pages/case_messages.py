@@ -1,6 +1,7 @@
 """`…/messages`: every message of a case, 50 a page, and those of one mailbox."""
 
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -23,8 +24,7 @@ from clawback.console.views.message_rows import MessageRow, build_rows
 from clawback.console.views.times import Clock
 from clawback.model.identity import Role
 from clawback.model.messages import Target
-
-_SEE_OTHER: Final = 303
+from clawback.temporal import names
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ async def list_messages(request: Request) -> Response:
     path = f"{opened.campaign.path}/messages"
     next_query = urlencode({**query, "after": page.after})
     view = MessagesView(
-        short_id=opened.campaign.id.rpartition("/")[2][:8],
+        short_id=names.short_id(opened.campaign.id),
         case_path=opened.campaign.page,
         filter_path=f"{path}{opened.campaign.query}",
         counts=count_messages(opened.file),
@@ -91,7 +91,7 @@ async def filter_messages(request: Request) -> Response:
         query["mailbox"] = hash_of(keys, typed, TouchedKind.MAILBOX)
     rule, digest = request.path_params["rule"], request.path_params["hash"]
     path = f"/cases/{quote(rule, safe='')}/{quote(digest, safe='')}/messages"
-    return RedirectResponse(f"{path}?{urlencode(query)}" if query else path, _SEE_OTHER)
+    return RedirectResponse(f"{path}?{urlencode(query)}" if query else path, HTTPStatus.SEE_OTHER)
 
 
 MESSAGE_LIST_PAGES: Final = (

@@ -17,6 +17,7 @@ from clawback.model.events import EventKind
 from clawback.model.identity import Role
 from clawback.model.texts import printable
 from clawback.rules.tools.exception_draft import ExceptionDraft
+from clawback.temporal import names
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ async def draft_exception(request: Request) -> Response:
     )
     view = ExceptionView(
         case_path=opened.campaign.page,
-        short_id=opened.campaign.id.rpartition("/")[2][:8],
+        short_id=names.short_id(opened.campaign.id),
         path=draft.path,
         text=draft.render(),
         is_forgeable=not draft.passes_dmarc,

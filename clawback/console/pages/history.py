@@ -1,6 +1,7 @@
 """`/history`: what happened to cases, who decided it, and what can be undone."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
 
@@ -33,7 +34,6 @@ from clawback.console.views.times import describe_duration, format_absolute
 from clawback.console.views.undo_list import UndoEntry, build_entry
 from clawback.model.identity import Role
 
-_SEE_OTHER: Final = 303
 _MOST_UNDOS: Final = 10
 _ME: Final = "me"
 _KINDS: Final = {
@@ -90,7 +90,7 @@ async def search_history(request: Request) -> Response:
         if (typed := form.one(f"{name}_text")) != "":
             filters[name] = hash_of(keys, typed, kind)
     now, zone = services.now(), Preferences.of(request).zone
-    return RedirectResponse(HistoryQuery.of(filters, now, zone).url(), _SEE_OTHER)
+    return RedirectResponse(HistoryQuery.of(filters, now, zone).url(), HTTPStatus.SEE_OTHER)
 
 
 def _people(services: Services, cases: Sequence[ListedCase]) -> dict[str, str]:

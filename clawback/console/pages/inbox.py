@@ -1,6 +1,7 @@
 """`GET /`: what waits for people. `POST /search`: from what people type to a list of cases."""
 
 import re
+from http import HTTPStatus
 from typing import Final
 
 from starlette.requests import Request
@@ -23,7 +24,6 @@ from clawback.model.identity import Role
 _SHORT_ID: Final = re.compile(r"[0-9a-f]{6,16}")
 _IDENTIFIER: Final = re.compile(r"<?[^\s<>]+@[^\s<>]+>?|[0-9A-Za-z]{8,}-[0-9T:.Z-]+-\d+")
 """An address, a Message-ID or an investigate id: what cases are found by exactly."""
-_SEE_OTHER: Final = 303
 _KINDS: Final = {
     "sender": TouchedKind.SENDER,
     "mailbox": TouchedKind.MAILBOX,
@@ -77,7 +77,7 @@ async def search(request: Request) -> Response:
     if not filters:
         filters["state"] = StateChoice.ALL
     if _SHORT_ID.fullmatch(text) and services.read_model.find_by_hash(text):
-        return RedirectResponse(f"/c/{text}", _SEE_OTHER)
+        return RedirectResponse(f"/c/{text}", HTTPStatus.SEE_OTHER)
 
     keys = services.cases.index_keys
     for name in ("sender", "mailbox", "message"):
@@ -87,7 +87,7 @@ async def search(request: Request) -> Response:
         filters["touching"] = hash_of(keys, text, *TouchedKind)
     elif text:
         filters["q"] = text
-    return RedirectResponse(CaseQuery.of(filters).url(), _SEE_OTHER)
+    return RedirectResponse(CaseQuery.of(filters).url(), HTTPStatus.SEE_OTHER)
 
 
 def _explain_empty(services: Services, wanted: CaseQuery) -> str:

@@ -26,6 +26,7 @@ from clawback.console.views.message_rows import MessageRow, build_rows
 from clawback.console.views.message_view import MessageFrame, build_message
 from clawback.console.views.times import Clock
 from clawback.model.identity import Role
+from clawback.temporal import names
 
 _LONGEST_ID: Final = 200
 _PICTURE_POLICY: Final = "default-src 'none'; sandbox"
@@ -84,7 +85,7 @@ async def _render(  # noqa: PLR0913 - what the page shows
     path = f"{opened.campaign.path}/messages/{quote(row.id, safe='')}/screenshot"
     frame = MessageFrame(
         case_path=opened.campaign.page,
-        short_id=opened.campaign.id.rpartition("/")[2][:8],
+        short_id=names.short_id(opened.campaign.id),
         load_path=f"{path}{query}",
         picture_path=f"{path}{query}{'&' if query else '?'}ticket={ticket}" if ticket else "",
         picture_problem=problem,

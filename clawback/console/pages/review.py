@@ -50,7 +50,6 @@ from clawback.temporal.workflow_calls import QueryFailed
 MOST_WITHOUT_SIGN_IN: Final = 500
 """Messages that a bulk decision may move unless the person has just proved who they are."""
 _GUARD_PATIENCE: Final = 2.0
-_SEE_OTHER: Final = 303
 _CASE: Final = frozenset({"case"})
 _PAST: Final = {Verb.APPROVE: "approved", Verb.DENY: "denied"}
 
@@ -140,7 +139,7 @@ async def assign_selected(request: Request) -> Response:
             own = replace(case, assignee=name, assignee_id=visitor.identity.id)
             services.read_model.overlay(own)
     if not answers.errors:
-        return RedirectResponse("/?assignee=me", _SEE_OTHER)
+        return RedirectResponse("/?assignee=me", HTTPStatus.SEE_OTHER)
 
     lines = [
         _assigned_line(key, known.get(key.id), answers.unanswered.get(key.id, "")) for key in keys
@@ -153,7 +152,7 @@ def _assigned_line(key: CaseKey, case: ListedCase | None, why: str) -> ResultLin
     subject = show_mail_text(case.subject if case else "") or "(no subject)"
     path = case.path if case else key.path
     outcome, kind = (show_mail_text(why), "not assigned") if why else ("yours", "assigned")
-    return ResultLine(key.hash[:8], path, key.rule, subject, outcome, kind)
+    return ResultLine(key.short_id, path, key.rule, subject, outcome, kind)
 
 
 def _read_shown(form: Form) -> Mapping[CaseKey, str]:
@@ -216,7 +215,7 @@ async def _render(
         needs_sign_in=sign_in,
     )
     status = HTTPStatus.CONFLICT if not_sent else HTTPStatus.OK
-    ids = " ".join(key.hash[:8] for key in keys[:3]) + (" …" if len(keys) > 3 else "")  # noqa: PLR2004
+    ids = " ".join(key.short_id for key in keys[:3]) + (" …" if len(keys) > 3 else "")  # noqa: PLR2004
     return render_page(
         request,
         "review",
@@ -277,7 +276,7 @@ def _render_result(
             held.append(key)
         subject = show_mail_text(case.subject if case else "") or "(no subject)"
         path = case.path if case else key.path
-        lines.append(ResultLine(key.hash[:8], path, key.rule, subject, outcome, kind))
+        lines.append(ResultLine(key.short_id, path, key.rule, subject, outcome, kind))
 
     done = sum(line.kind == _PAST[verb] for line in lines)
     heading = f"{_PAST[verb].capitalize()} {done:,} of {len(lines):,}"

@@ -1,6 +1,7 @@
 """`/rules/<name>/explain` and `/backtests/<id>`: what rules say about past mail."""
 
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Final
 
 from starlette.requests import Request
@@ -22,7 +23,6 @@ from clawback.console.views.rules import rule_path
 from clawback.model.durations import parse_duration
 from clawback.model.identity import Role
 
-_SEE_OTHER: Final = 303
 _LONGEST_ID: Final = 200
 _LONGEST_SPAN: Final = timedelta(days=14)
 
@@ -70,7 +70,7 @@ async def start_backtest(request: Request) -> Response:
         )
     except OneAtATime as error:
         run = error.running
-    return RedirectResponse(f"/backtests/{run.id}", _SEE_OTHER)
+    return RedirectResponse(f"/backtests/{run.id}", HTTPStatus.SEE_OTHER)
 
 
 async def show_backtest(request: Request) -> Response:

@@ -1,5 +1,6 @@
 """`/rules`: what is loaded; `/rules/<name>`: one rule, and the confirmation that it acts again."""
 
+from http import HTTPStatus
 from typing import Final
 
 from starlette.requests import Request
@@ -25,7 +26,6 @@ from clawback.model.suggestions import did_you_mean
 from clawback.model.texts import bounded
 from clawback.temporal.workflow_calls import QueryFailed, UpdateRefused
 
-_SEE_OTHER: Final = 303
 _LONGEST_REASON: Final = 500
 _NO_MODE: Final = "none"
 
@@ -84,7 +84,7 @@ async def confirm_rule(request: Request) -> Response:
     except UpdateRefused as error:
         raise Conflict(f"The rule was not confirmed: {error}.") from error
     await services.containment.refresh()
-    return RedirectResponse(rule_path(name), _SEE_OTHER)
+    return RedirectResponse(rule_path(name), HTTPStatus.SEE_OTHER)
 
 
 async def read_rules(services: Services) -> RuleCatalogue:

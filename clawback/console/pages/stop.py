@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Final
 
 from starlette.requests import Request
@@ -24,7 +25,6 @@ from clawback.model.texts import bounded
 from clawback.temporal import names
 from clawback.temporal.workflow_calls import UpdateRefused
 
-_SEE_OTHER: Final = 303
 _PATIENCE: Final = 2.0
 _LONGEST_REASON: Final = 500
 
@@ -60,10 +60,10 @@ async def stop(request: Request) -> Response:
     reason = await _read_reason(request, "stop")
     confirmed = await services.stops.stop(visitor.actor, reason)
     if confirmed is None:
-        return RedirectResponse("/stop?asked=1", _SEE_OTHER)
+        return RedirectResponse("/stop?asked=1", HTTPStatus.SEE_OTHER)
 
     await _read_again(services)
-    return RedirectResponse("/stop", _SEE_OTHER)
+    return RedirectResponse("/stop", HTTPStatus.SEE_OTHER)
 
 
 async def resume(request: Request) -> Response:
@@ -78,7 +78,7 @@ async def resume(request: Request) -> Response:
     except UpdateRefused as error:
         raise Conflict(f"Containment was not resumed: {error}.") from error
     await _read_again(services)
-    return RedirectResponse("/stop", _SEE_OTHER)
+    return RedirectResponse("/stop", HTTPStatus.SEE_OTHER)
 
 
 async def _read_reason(request: Request, what: str) -> str:

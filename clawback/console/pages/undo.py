@@ -34,7 +34,6 @@ from clawback.temporal.undo_decisions import UndoDecisions
 from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused
 
 _NUMBER: Final = re.compile(r"[0-9a-f]{12}")
-_SEE_OTHER: Final = 303
 _MOST_DIGITS: Final = 7
 
 
@@ -81,7 +80,7 @@ async def start_undo(request: Request) -> Response:
         return _render(request, preview, problem=problem, reason=reason)
 
     number = await _start(services, preview, key, reason)
-    return RedirectResponse(f"/undo/{number}", _SEE_OTHER)
+    return RedirectResponse(f"/undo/{number}", HTTPStatus.SEE_OTHER)
 
 
 def _find_problem(preview: UndoPreview, digest: str) -> str:
@@ -140,7 +139,7 @@ async def _decide(request: Request, verb: Verb) -> Response:
     except (UpdateRefused, NoSuchWorkflow) as error:
         problem = f"Not decided: {error}"
         return await _render_progress(request, number, problem)
-    return RedirectResponse(f"/undo/{number}", _SEE_OTHER)
+    return RedirectResponse(f"/undo/{number}", HTTPStatus.SEE_OTHER)
 
 
 def _require_role(selection: UndoSelection, visitor: Visitor) -> None:
@@ -187,7 +186,7 @@ def _render(
 
 def _command(selection: UndoSelection) -> str:
     if selection.keys:
-        return f"clawback undo case {selection.keys[0].hash[:8]} --dry-run"
+        return f"clawback undo case {selection.keys[0].short_id} --dry-run"
     since = f" --since {selection.since:%Y-%m-%dT%H:%MZ}" if selection.since else ""
     if selection.rule:
         return f"clawback undo rule {selection.rule}{since} --dry-run"

@@ -48,6 +48,11 @@ class CaseKey:
         return f"{names.CASE}/{self.rule}/{self.hash}"
 
     @property
+    def short_id(self) -> str:
+        """The id as people read and type it."""
+        return names.short_id(self.id)
+
+    @property
     def path(self) -> str:
         """The path of its page."""
         run = f"?run={self.run}" if self.run else ""

@@ -97,7 +97,7 @@ class UndoSelection:
         """Name it, for people and for lists; without addresses."""
         parts = []
         if len(self.keys) == 1:
-            parts.append(f"case {self.keys[0].rule} {self.keys[0].hash[:8]}")
+            parts.append(f"case {self.keys[0].rule} {self.keys[0].short_id}")
         elif self.keys:
             parts.append(plural(len(self.keys), "case"))
         if self.rule:

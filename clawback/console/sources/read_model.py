@@ -136,7 +136,7 @@ class ListedCase:
     @property
     def short_id(self) -> str:
         """The id as people read and type it."""
-        return self.hash[:8]
+        return names.short_id(self.id)
 
     @property
     def path(self) -> str:

@@ -17,6 +17,7 @@ from clawback.console.views.related_cases import RelatedCases, build_related
 from clawback.console.views.times import Clock, ShownTime
 from clawback.model.messages import Target
 from clawback.model.texts import plural
+from clawback.temporal import names
 
 _LONGEST_ENTRY = 500
 _ARROW = " ← "
@@ -134,7 +135,7 @@ def build_case(facts: CaseFacts) -> CaseView:
     is_open = not memory.state.is_final and file.ended is None and not facts.asked.is_earlier
     return CaseView(
         id=plan.case_id,
-        short_id=plan.case_id.rpartition("/")[2][:8],
+        short_id=names.short_id(plan.case_id),
         state=file.state,
         held_for=HELD_FOR.get(memory.hold_cause, "")
         if memory.hold_cause and file.state == CaseState.HELD

@@ -181,7 +181,7 @@ def _build_row(  # noqa: PLR0913, PLR0917 - what a row shows
     return ReviewRow(
         key=str(key),
         id=held.id,
-        short_id=key.hash[:8],
+        short_id=key.short_id,
         path=key.path if listed is None else listed.path,
         rule=key.rule,
         digest=case_digest(held.digests),
@@ -236,7 +236,7 @@ def _left_out(
     for case_id, state in selection.not_held.items():
         key = named[case_id]
         why = describe_decided(known.get(case_id), state, zone)
-        yield LeftOut(key.hash[:8], key.path, key.rule, why)
+        yield LeftOut(key.short_id, key.path, key.rule, why)
 
 
 def _describe_sums(selection: HeldSelection) -> Iterable[str]:
