@@ -1,4 +1,4 @@
-"""Runs a loop beside the pages for the length of a block."""
+"""Runs work beside the pages, for the length of a block at most."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -7,8 +7,8 @@ from typing import Any
 
 
 @asynccontextmanager
-async def running_beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run work that never ends by itself until the block is left; it has stopped then."""
+async def running_beside(work: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
+    """Run work until it ends or the block is left; it has stopped then."""
     task = asyncio.create_task(work)
     try:
         yield

@@ -89,6 +89,8 @@ async def open_console(settings: Settings) -> AsyncIterator[Console]:
         revocations = SharedRevocations(api.access, AccessGateway(client))
         await api.access.read()
         await stack.enter_async_context(running_beside(api.access.watch()))
+        # The first page of a case would wait for this, for seconds.
+        await stack.enter_async_context(running_beside(services.rules.read_facts()))
         door = await stack.enter_async_context(open_front_door(settings, keys, revocations))
         app = build_app(
             services,
