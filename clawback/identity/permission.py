@@ -17,6 +17,11 @@ class Policy:
     allows_unverified: bool = False
 
 
+def role_to_undo(*, is_wide: bool) -> Role:
+    """Return the role that an undo takes: wide is one of a rule or a time, not of things named."""
+    return Role.OPERATOR if is_wide else Role.ANALYST
+
+
 def refusal(  # noqa: PLR0913 - what somebody may depends on all of it
     identity: Identity,
     role: Role | None,

@@ -51,7 +51,8 @@ class Verb(StrEnum):
         """The role that it takes; None if everybody may who holds a key of the installation.
 
         Stopping is safe, and must work while nobody can sign in. Signing out
-        ends one's own session.
+        ends one's own session. A block may be claimed by many cases and stand for longer than any
+        rule allows, so changing one takes an operator; undoing a case gives up its own claim only.
         """
         if self in _BY_EVERYBODY:
             return None
@@ -71,8 +72,6 @@ _BY_ANALYSTS = frozenset(
         Verb.COMMENT,
         Verb.ASSIGN,
         Verb.UNDO,
-        Verb.LIFT_BLOCK,
-        Verb.EXTEND_BLOCK,
     }
 )
 _BY_PEOPLE = frozenset({Verb.RESUME, Verb.CREATE_TOKEN, Verb.REVOKE_TOKEN, Verb.REVOKE_SESSION})

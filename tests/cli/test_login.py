@@ -98,12 +98,18 @@ def test_what_changes_something_needs_a_sign_in(
 
 
 def test_a_role_that_is_missing_is_named(set_: dict[str, str]) -> None:
-    """An analyst resumes nothing."""
+    """An analyst resumes nothing, changes no block by hand, and undoes no whole rule or time."""
     assert clawback("login", **set_).returncode == ExitCode.OK
-    done = clawback("resume", **set_)
-    assert sentence(done).endswith(
-        "to resume containment takes the role operator; ana@corp.example has analyst"
-    )
+    for words, what in {
+        ("resume",): "resume containment",
+        ("block", "lift", "p1"): "lift a block",
+        ("block", "extend", "p1", "--for", "1d"): "extend a block",
+        ("undo", "rule", "r1"): "undo",
+        ("undo", "--since", "2h"): "undo",
+    }.items():
+        assert sentence(clawback(*words, **set_)).endswith(
+            f"to {what} takes the role operator; ana@corp.example has analyst"
+        )
 
 
 def test_a_provider_needs_a_key_to_sign_with(set_: dict[str, str]) -> None:

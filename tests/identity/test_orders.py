@@ -123,8 +123,6 @@ def test_every_verb_but_two_takes_a_role() -> None:
         Verb.APPROVE,
         Verb.DENY,
         Verb.UNDO,
-        Verb.LIFT_BLOCK,
-        Verb.EXTEND_BLOCK,
         Verb.ASSIGN,
         Verb.COMMENT,
     }

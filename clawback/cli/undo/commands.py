@@ -12,6 +12,7 @@ from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson
 from clawback.cli.temporal_access import call_temporal
 from clawback.cli.undo.run import UndoRequest, run_undo
+from clawback.identity.permission import role_to_undo
 from clawback.model.identity import Actor
 from clawback.model.orders import Verb
 
@@ -41,9 +42,8 @@ def undo_since(  # noqa: PLR0913 - the options of a command
             "say what to undo: case ID, rule NAME, message ID, or --since TIME", ExitCode.USAGE
         )
 
-    return run_undo(
-        UndoRequest(_scope(_actor(by, dry_run=dry_run), reason, since), dry_run, yes, as_json)
-    )
+    actor = _actor(by, dry_run=dry_run, is_wide=True)
+    return run_undo(UndoRequest(_scope(actor, reason, since), dry_run, yes, as_json))
 
 
 def undo_case(  # noqa: PLR0913 - the options of a command
@@ -76,11 +76,8 @@ def undo_rule(  # noqa: PLR0913 - the options of a command
 
     New cases of the rule are held until `clawback rules confirm NAME`.
     """
-    return run_undo(
-        UndoRequest(
-            _scope(_actor(by, dry_run=dry_run), reason, since), dry_run, yes, as_json, rule=name
-        )
-    )
+    actor = _actor(by, dry_run=dry_run, is_wide=True)
+    return run_undo(UndoRequest(_scope(actor, reason, since), dry_run, yes, as_json, rule=name))
 
 
 def undo_message(  # noqa: PLR0913 - the options of a command
@@ -102,6 +99,6 @@ def _scope(actor: Actor, reason: str, since: str) -> UndoScope:
     return UndoScope(actor=actor, reason=reason, since=start)
 
 
-def _actor(by: str, *, dry_run: bool) -> Actor:
+def _actor(by: str, *, dry_run: bool, is_wide: bool = False) -> Actor:
     """Who undoes something; everybody may look at what would be undone."""
-    return require_role(None if dry_run else Verb.UNDO.role, Verb.UNDO, by)
+    return require_role(None if dry_run else role_to_undo(is_wide=is_wide), Verb.UNDO, by)

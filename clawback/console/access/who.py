@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from clawback.console.page_routes import Page
 from clawback.model.identity import Actor, Identity, Role
+from clawback.model.orders import Verb
 
 FRESH_FOR: Final = timedelta(minutes=15)
 """How long a sign-in is good for what needs a recent one."""
@@ -43,6 +44,10 @@ class Visitor:
     def may(self, role: Role) -> bool:
         """Whether this person has a role, or one that includes it."""
         return self.identity.may(role)
+
+    def may_order(self, verb: Verb) -> bool:
+        """Whether this person has the role that an order takes."""
+        return verb.role is None or self.may(verb.role)
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether the person proved who they are in the last 15 minutes."""

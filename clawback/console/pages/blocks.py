@@ -18,6 +18,7 @@ from clawback.console.views.blocks import BlockView, build_blocks, build_row
 from clawback.console.views.mail_text import show_mail_text
 from clawback.model.durations import parse_duration
 from clawback.model.identity import Role
+from clawback.model.orders import Verb
 from clawback.model.policies import Removal
 from clawback.model.texts import bounded
 from clawback.temporal.block_gateway import ActiveBlock
@@ -60,7 +61,7 @@ async def show_block(request: Request) -> Response:
         policies = await services.block_policies.read()
         block = build_row(found, policies, services.now(), Preferences.of(request).zone)
 
-    may_change = visitor_of(request).may(Role.OPERATOR)
+    may_change = visitor_of(request).may_order(Verb.EXTEND_BLOCK)
     name = show_mail_text(id_)
     view = BlockView(block, name, show_mail_text(ended), said, may_change)
     title = f"Block of {block.pattern}" if block else f"Block {name}"
@@ -139,9 +140,15 @@ BLOCK_PAGES: Final = (
     Page(
         "/ops/blocks/{id}/extend",
         extend_block,
-        Role.OPERATOR,
+        Verb.EXTEND_BLOCK.role,
         RateClass.DECISION,
         methods=("POST",),
     ),
-    Page("/ops/blocks/{id}/lift", lift_block, Role.OPERATOR, RateClass.DECISION, methods=("POST",)),
+    Page(
+        "/ops/blocks/{id}/lift",
+        lift_block,
+        Verb.LIFT_BLOCK.role,
+        RateClass.DECISION,
+        methods=("POST",),
+    ),
 )

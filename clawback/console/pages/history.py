@@ -32,6 +32,7 @@ from clawback.console.views.inbox import Choice
 from clawback.console.views.mail_text import show_mail_text
 from clawback.console.views.times import describe_duration, format_absolute
 from clawback.console.views.undo_list import UndoEntry, build_entry
+from clawback.identity.permission import role_to_undo
 from clawback.model.identity import Role
 
 _MOST_UNDOS: Final = 10
@@ -125,7 +126,7 @@ def _undo_all_path(wanted: HistoryQuery, visitor: Visitor) -> str:
         since=wanted.since,
         until=wanted.until,
     )
-    role = Role.OPERATOR if selection.is_wide else Role.ANALYST
+    role = role_to_undo(is_wide=selection.is_wide)
     if selection == UndoSelection() or not visitor.may(role):
         return ""
     return f"/undo?{urlencode(selection.fields)}"

@@ -27,6 +27,7 @@ from clawback.console.requests.undo_selection import (
 from clawback.console.services import Services, services_of, visitor_of
 from clawback.console.sources.undo_watch import TOPIC_PREFIX
 from clawback.console.views.undo import build_progress, build_undo
+from clawback.identity.permission import role_to_undo
 from clawback.model.identity import Role
 from clawback.model.orders import Verb
 from clawback.temporal import names
@@ -144,7 +145,7 @@ async def _decide(request: Request, verb: Verb) -> Response:
 
 def _require_role(selection: UndoSelection, visitor: Visitor) -> None:
     """Require an operator for a whole rule or a time; others may not know of such a page."""
-    if selection.is_wide and not visitor.may(Role.OPERATOR):
+    if not visitor.may(role_to_undo(is_wide=selection.is_wide)):
         raise NoSuchObject("There is no such page.")
 
 
