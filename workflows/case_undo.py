@@ -58,7 +58,7 @@ class CaseUndoWorkflow:
     @workflow.query(name=names.STATUS)
     def status(self) -> UndoSummary:
         """What was taken back so far."""
-        return UndoSummary.of(one.outcome for one in self._outcomes)
+        return UndoSummary.of((one.action, one.outcome) for one in self._outcomes)
 
     @workflow.run
     async def run(self, request: CaseUndoRequest) -> UndoSummary:
@@ -80,7 +80,7 @@ class CaseUndoWorkflow:
             # A worker starts a lost guard again, and nothing acts without one.
             await self._wait_until_demoted(request, plan)
 
-        return UndoSummary.of(one.outcome for one in outcomes)
+        return UndoSummary.of((one.action, one.outcome) for one in outcomes)
 
     async def _end_case(self, request: CaseUndoRequest) -> bool:
         """Make the case end; say whether it could be told why, and so has recorded it."""

@@ -241,6 +241,15 @@ class ContainmentAction(BaseAction):
         """Say what it does differently for some of the messages; by default nothing."""
         return iter(())
 
+    @property
+    def undone_as(self) -> str:
+        """The name under which undo counts what it takes back of it."""
+        return self.name
+
+    def describe_inverse(self) -> str:
+        """Say how it can be taken back, for people who are about to approve it."""
+        return self.inverse
+
     def describe_in_full(self) -> str:
         """Describe the action for an approver, with every pattern and search term."""
         return self.describe()

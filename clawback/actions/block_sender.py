@@ -95,6 +95,12 @@ class BlockSender(PolicyAction):
         return self.expires_after[min(repeats, len(self.expires_after) - 1)]
 
     def describe(self) -> str:
-        durations = ", then ".join(format_duration(duration) for duration in self.expires_after)
         subject = "every name of a mailbox" if self.variants else self.kind
-        return f"block {subject} for {durations}"
+        return f"block {subject} for {self._lifetimes}"
+
+    def describe_inverse(self) -> str:
+        return f"It ends by itself after {self._lifetimes}. {self.inverse}"
+
+    @property
+    def _lifetimes(self) -> str:
+        return ", then ".join(format_duration(duration) for duration in self.expires_after)

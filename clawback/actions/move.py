@@ -67,6 +67,11 @@ class MoveAction(ContainmentAction):
         folder = self.folder_for(first)
         return tuple(target for target in targets if self.folder_for(target) is folder)
 
+    @property
+    def undone_as(self) -> str:
+        """All kinds of moves are taken back by one."""
+        return "move"
+
     def describe_elsewhere(self, targets: Iterable[Target]) -> Iterator[str]:
         folders = ((self.folder_for(target), target.provider) for target in targets)
         counted = Counter(one for one in folders if one[0] is not self.destination)

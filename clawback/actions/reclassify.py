@@ -24,7 +24,7 @@ class Reclassify(ContainmentAction):
     budget: ClassVar[BudgetKind] = BudgetKind.RECLASSIFICATIONS
     operations: ClassVar[tuple[str, ...]] = ("reclassify",)
     is_exclusive: ClassVar[bool] = True
-    inverse: ClassVar[str] = "The opposite reclassification."
+    inverse: ClassVar[str] = "It cannot be withdrawn: the opposite reclassification is requested."
     lost_response: ClassVar[str] = (
         "The list of submissions shows whether it was made; every call makes another."
     )

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from clawback.actions.outcomes import TOOK_EFFECT
+from clawback.cases.clauses import identify_clauses
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.plan import MOVE_WHILE_HELD, CasePlan, Match
 from clawback.cases.proposal import Proposal
@@ -64,6 +65,8 @@ class CaseSummary(Payload):
     `decision` is what people decided last about what it has now, `undone` who ended it by an undo.
     `assignee` is who works on it, `assignee_id` the same person as `Identity.id`, if known.
 
+    `clauses` identify what made its first event match (see `identify_clauses`).
+
     `spent` counts the messages charged since people last decided. `changed` counts what
     undo would take back. `campaign` identifies a campaign of several parts, each with a summary.
     """
@@ -81,6 +84,7 @@ class CaseSummary(Payload):
     subject: str = ""
     authentication: str = ""
     last_match_at: UtcDatetime | None = None
+    clauses: tuple[str, ...] = ()
     held_at: UtcDatetime | None = None
     arrived_while_held: int = 0
     hold_reason: str = ""
@@ -172,6 +176,7 @@ def summarize_start(start: CaseStart, matches: Iterable[Match]) -> StoredSummary
             **_about(targets.values()),
             events=len(found),
             last_match_at=max((match.seen_at for match in found), default=None),
+            clauses=identify_clauses(next((one.reasons for one in found if one.reasons), ())),
             campaign=start.campaign.id if start.campaign else "",
         )
     )
@@ -189,6 +194,7 @@ def summarize(
         **_about_people(snapshot),
         events=len(snapshot.events),
         last_match_at=snapshot.last_match_at,
+        clauses=identify_clauses(snapshot.match_reasons),
         held_at=snapshot.held_at,
         arrived_while_held=snapshot.arrived_while_held if snapshot.held_at else 0,
         hold_reason=bounded(snapshot.hold_reason, _LONGEST_TEXT),

@@ -66,6 +66,7 @@ def build_app(
             await stack.enter_async_context(services.containment.running())
             await stack.enter_async_context(services.stops.running())
             await stack.enter_async_context(services.undos.running())
+            await stack.enter_async_context(services.undo_record.running())
             await stack.enter_async_context(services.backtests.running())
             yield
             services.closing.set()

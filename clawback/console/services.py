@@ -25,6 +25,7 @@ from clawback.console.sources.period_reports import PeriodReports
 from clawback.console.sources.read_model import ReadModel
 from clawback.console.sources.rule_folder import RuleFolder
 from clawback.console.sources.safety_limits import SafetyLimits
+from clawback.console.sources.undo_record import UndoRecord
 from clawback.console.sources.undo_watch import UndoWatch
 from clawback.console.static_files import StaticFiles
 from clawback.console.stop_attempts import StopAttempts
@@ -70,6 +71,7 @@ class Services:
         self.containment = ContainmentState(self.guard, self.changes, self.now)
         self.limits = SafetyLimits(self.settings, self.now)
         self.undos = UndoWatch(UndoRuns(self.client), self.changes)
+        self.undo_record = UndoRecord(UndoRuns(self.client), self.now)
         self.once: OnceOnly[Any] = OnceOnly(self.now)
 
 

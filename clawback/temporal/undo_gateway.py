@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Final
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDReusePolicy
@@ -56,12 +57,21 @@ class CaseUndoRequest(Payload):
     scope: UndoScope
 
 
+class UndoneAction(Payload):
+    """What became of taking back one kind of action, by its name (`undone_as`)."""
+
+    action: str
+    done: int = 0
+    failed: int = 0
+    gone: int = 0
+
+
 class UndoSummary(Payload):
     """What an undo did, counted.
 
     `done` and `failed` count messages, blocks, policies and reclassifications, `gone` messages that
-    no longer exist; `under_way` counts cases that another undo is working on, `refused` those whose
-    undo no second person agreed to.
+    no longer exist; `actions` has the same for each kind of action. `under_way` counts cases that
+    another undo is working on, `refused` those whose undo no second person agreed to.
     """
 
     cases: int = 0
@@ -70,14 +80,14 @@ class UndoSummary(Payload):
     gone: int = 0
     under_way: int = 0
     refused: int = 0
+    actions: tuple[UndoneAction, ...] = ()
 
     @classmethod
-    def of(cls, outcomes: Iterable[str]) -> "UndoSummary":
-        """Count the outcomes of one case."""
-        every = list(outcomes)
-        failures = sum(outcome.startswith(("failed", "unknown")) for outcome in every)
-        gone = every.count(GONE)
-        return cls(cases=1, done=len(every) - failures - gone, failed=failures, gone=gone)
+    def of(cls, outcomes: Iterable[tuple[str, str]]) -> "UndoSummary":
+        """Count the outcomes of one case, each with the name of its action."""
+        actions = _add_actions(_count_outcome(action, outcome) for action, outcome in outcomes)
+        counts = {name: sum(getattr(one, name) for one in actions) for name in _COUNTS}
+        return cls(cases=1, actions=actions, **counts)
 
     def plus(self, other: "UndoSummary") -> "UndoSummary":
         """Add two summaries."""
@@ -87,7 +97,30 @@ class UndoSummary(Payload):
     def total(cls, summaries: Iterable["UndoSummary"]) -> "UndoSummary":
         """Add summaries, of cases or of pages."""
         every = list(summaries)
-        return cls(**{name: sum(getattr(one, name) for one in every) for name in cls.model_fields})
+        names = cls.model_fields.keys() - {"actions"}
+        return cls(
+            actions=_add_actions(action for one in every for action in one.actions),
+            **{name: sum(getattr(one, name) for one in every) for name in names},
+        )
+
+
+_COUNTS: Final = ("done", "failed", "gone")
+_FAILURES: Final = ("failed", "unknown")
+
+
+def _count_outcome(action: str, outcome: str) -> UndoneAction:
+    name = "gone" if outcome == GONE else "failed" if outcome.startswith(_FAILURES) else "done"
+    return UndoneAction(action=action).model_copy(update={name: 1})
+
+
+def _add_actions(counted: Iterable[UndoneAction]) -> tuple[UndoneAction, ...]:
+    """Add up what was counted, by action, in the order in which actions come first."""
+    sums: dict[str, dict[str, int]] = {}
+    for one in counted:
+        known = sums.setdefault(one.action, dict.fromkeys(_COUNTS, 0))
+        for name in _COUNTS:
+            known[name] += getattr(one, name)
+    return tuple(UndoneAction(action=action, **counts) for action, counts in sums.items())
 
 
 class UndoRequest(Payload):

@@ -71,6 +71,16 @@ def test_people_see_the_first_message() -> None:
         assert found.last_match_at == NOW
 
 
+def test_the_clauses_that_matched_are_told_apart_from_values() -> None:
+    """Cases of one rule share clauses; a value, which may be from mail, changes none."""
+    reasons = [("a is x ← x", "b has y ← my y"), ("a is x ← x", "b has y ← ← no y")]
+    first, second = (match(1).model_copy(update={"reasons": one}) for one in reasons)
+    found = summary_of(held(first))
+    assert len(set(found.clauses)) == 2
+    assert found.clauses == summary_of(held(second)).clauses
+    assert found.clauses == summarize_start(CaseStart(plan=PLAN), [match(0), second]).clauses
+
+
 def test_approvals_and_what_arrives_meanwhile_are_counted() -> None:
     """A match that joins counts as arrived, and takes the approvals with it."""
     case = held(match(1))
@@ -158,7 +168,11 @@ def test_a_summary_is_small_whatever_mail_says() -> None:
             "actions": tuple(BlockSender(pattern=f"{n}{'a' * 60}@b.test") for n in range(9)),
         }
     )
-    case = held(*(match(number, **texts) for number in range(30)), plan=plan)
+    reasons = tuple(f"field {number} ← {odd[:9]}" for number in range(10))
+    matches = [
+        match(number, **texts).model_copy(update={"reasons": reasons}) for number in range(30)
+    ]
+    case = held(*matches, plan=plan)
     for who in range(9):
         actor = person(f"{who}{'x' * 400}")
         case.decide(Decision(approved=True, actor=actor, at=NOW, reason='"' * 300))

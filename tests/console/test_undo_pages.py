@@ -13,6 +13,7 @@ from clawback.cases import CasePlan, CaseState
 from clawback.model.identity import Role
 from clawback.model.mode import Mode
 from clawback.settings import Settings
+from clawback.temporal.undo_gateway import UndoneAction
 from tests.console.console_site import ConsoleSite, accessibility_problems, running_console
 from tests.console.held_cases import key_of, knows, mail_of, plan_of
 from tests.waiting import eventually
@@ -99,6 +100,10 @@ async def test_an_undo_is_shown_confirmed_and_followed(acted: Acted, browser: Br
     assert "2 of 2 back" in await ended(page)
     assert acted.returned() == 2
     assert await accessibility_problems(page) == []
+
+    record = acted.site.services.undo_record
+    await record.refresh()
+    assert record.actions == {"move": UndoneAction(action="move", done=2)}
 
     await knows(acted.site, acted.plans[:1], CaseState.UNDONE)
     await page.goto("/history?kind=undone")

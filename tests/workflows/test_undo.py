@@ -80,8 +80,9 @@ async def candidates(
 
 
 async def total(gateway: UndoGateway, ids: Sequence[str]) -> UndoSummary:
-    """What an undo did on all its pages."""
-    return UndoSummary.total((await gateway.result(ids)).require_all())
+    """What an undo did on all its pages, without the sums of each action."""
+    found = UndoSummary.total((await gateway.result(ids)).require_all())
+    return found.model_copy(update={"actions": ()})
 
 
 def rows(deployment: Deployment, operation: str) -> list[dict[str, Any]]:

@@ -148,6 +148,7 @@ async def render_case(
             more=_link(opened),
             rows=rows,
             first=tuple(rows.memory.all_targets.values())[:PAGE_SIZE],
+            undone=services.undo_record.actions,
             lookers=tuple(
                 ShownLooker(show_mail_text(one.name), clock.show(one.at)) for one in others
             ),

@@ -40,7 +40,8 @@ _OPEN: Final = frozenset({CaseState.HELD, CaseState.RESPONDING, CaseState.SETTLE
 class ListedCase:
     """One campaign under one rule, as lists show it.
 
-    `outcomes` has action, outcome and how often; `text` is what a search looks through.
+    `outcomes` has action, outcome and how often; `clauses` are those of the summary, with blanks
+    between; `text` is what a search looks through.
     """
 
     id: str
@@ -74,6 +75,7 @@ class ListedCase:
     changed: int = 0
     outcomes: tuple[tuple[str, str, int], ...] = ()
     campaign: str = ""
+    clauses: str = ""
     unreadable: str = ""
     text: str = ""
 
@@ -117,6 +119,8 @@ class ListedCase:
                 for outcome, count in one.outcomes.items()
             ),
             campaign=summary.campaign,
+            # Cases of a rule share them: one text for all.
+            clauses=intern(" ".join(summary.clauses)),
             unreadable=line.unreadable or "",
             text=" ".join(
                 (summary.subject, summary.sender or "", summary.sender_name, line.id)

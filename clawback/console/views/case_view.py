@@ -1,13 +1,15 @@
 """The page of one case, from the sentence of what will be done to its timeline."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from clawback.case_files.case_file import CaseFile, describe_entry
 from clawback.cases import CaseState
+from clawback.cases.clauses import split_reason
 from clawback.cases.notes import LONGEST_COMMENT
 from clawback.console.sources.read_model import ListedCase
 from clawback.console.views.budget_rows import BudgetRow, build_budgets
+from clawback.console.views.clause_scores import ClauseScores, score_clauses
 from clawback.console.views.correlation_chart import CorrelationChart, build_chart
 from clawback.console.views.decision_panel import Asked, DecisionPanel, build_panel, plural_of
 from clawback.console.views.inbox import HELD_FOR
@@ -15,20 +17,22 @@ from clawback.console.views.mail_text import show_address, show_mail_text
 from clawback.console.views.message_rows import MessageRow, RowContext, build_rows
 from clawback.console.views.related_cases import RelatedCases, build_related
 from clawback.console.views.times import Clock, ShownTime
+from clawback.console.views.way_back import describe_way_back
 from clawback.model.messages import Target
 from clawback.model.texts import plural
 from clawback.temporal import names
+from clawback.temporal.undo_gateway import UndoneAction
 
 _LONGEST_ENTRY = 500
-_ARROW = " ← "
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One clause of the rule that was true, and the value that made it so."""
+    """One clause of the rule that was true, the value that made it so, and how it did so far."""
 
     clause: str
     value: str
+    score: str
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ class CaseView:
     messages_path: str
     related: RelatedCases | None
     budgets: tuple[BudgetRow, ...]
+    way_back: tuple[str, ...]
     outcomes: tuple[str, ...]
     timeline: tuple[TimelineLine, ...]
     comments: tuple[CommentLine, ...]
@@ -112,7 +117,10 @@ class CaseView:
 
 @dataclass(frozen=True)
 class CaseFacts:
-    """What the page is built from, besides the file of the case."""
+    """What the page is built from, besides the file of the case.
+
+    `undone` is how undos went lately, by action; None if that is not known yet.
+    """
 
     file: CaseFile
     asked: Asked
@@ -123,6 +131,7 @@ class CaseFacts:
     rows: RowContext | None
     first: tuple[Target, ...]
     lookers: tuple[ShownLooker, ...] = ()
+    undone: Mapping[str, UndoneAction] | None = None
 
 
 def build_case(facts: CaseFacts) -> CaseView:
@@ -155,13 +164,14 @@ def build_case(facts: CaseFacts) -> CaseView:
         assignee=show_mail_text(memory.assignment.assignee) if memory.assignment else "",
         is_mine=memory.assignment is not None
         and memory.assignment.assignee_id == facts.asked.identity.id,
-        reasons=tuple(_split_reasons(memory.match_reasons)),
+        reasons=tuple(_build_reasons(memory.match_reasons, _score(facts))),
         chart=build_chart(file.case, clock),
         messages=build_rows(facts.first, facts.rows) if facts.rows else (),
         messages_text=count_messages(file),
         messages_path=f"{facts.asked.path}/messages{facts.asked.query}",
         related=build_related(facts.listed, facts.every, clock) if facts.listed else None,
         budgets=build_budgets(file, clock.now),
+        way_back=tuple(describe_way_back(plan.actions, facts.undone)) if file.proposal else (),
         outcomes=tuple(_summarize_outcomes(file)),
         timeline=tuple(
             TimelineLine(clock.show(one.at), show_mail_text(describe_entry(one), _LONGEST_ENTRY))
@@ -195,12 +205,16 @@ def count_messages(file: CaseFile) -> str:
     )
 
 
-def _split_reasons(reasons: Iterable[str]) -> Iterator[Reason]:
+def _score(facts: CaseFacts) -> ClauseScores:
+    own = facts.listed.key if facts.listed else None
+    others = (one for one in facts.every if one.key != own)
+    return score_clauses(facts.file.plan.rule, others, facts.clock.now)
+
+
+def _build_reasons(reasons: Iterable[str], scores: ClauseScores) -> Iterator[Reason]:
     for reason in reasons:
-        clause, arrow, value = reason.rpartition(_ARROW)
-        yield Reason(
-            show_mail_text(clause if arrow else reason), show_mail_text(value) if arrow else ""
-        )
+        clause, value = map(show_mail_text, split_reason(reason))
+        yield Reason(clause, value, scores.describe(reason))
 
 
 def _summarize_outcomes(file: CaseFile) -> Iterator[str]:

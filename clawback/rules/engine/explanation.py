@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from clawback.cases.clauses import ARROW
 from clawback.model.events import Event
 from clawback.model.normal_text import NORMAL_FORMS
 from clawback.model.notations import shown
@@ -176,7 +177,7 @@ def _render_leaf(leaf: Explanation, *, is_negated: bool) -> str:
     expected = _join_values(leaf.held or leaf.expected)
     actual = _join_values([render_value(value, leaf) for value in leaf.actual])
     test = f"{negation}{leaf.field} {leaf.label} {expected}".rstrip()
-    return bounded(f"{test} ← {actual}", _LONGEST_REASON)
+    return bounded(f"{test}{ARROW}{actual}", _LONGEST_REASON)
 
 
 def _join_values(values: Iterable[str]) -> str:
