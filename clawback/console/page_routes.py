@@ -22,6 +22,7 @@ class RateClass(StrEnum):
     COSTLY = "costly"
     """Explain and backtest: one at a time."""
     PICTURE = "picture"
+    """What is read from Cloudflare when somebody asks: screenshots, present verdicts."""
     STREAM = "stream"
     FREE = "free"
     """Static files and health."""

@@ -22,6 +22,7 @@ from clawback.console.sources.mail_reader import MailReader
 from clawback.console.sources.open_cases import OpenCases
 from clawback.console.sources.operations import OperationsReader
 from clawback.console.sources.period_reports import PeriodReports
+from clawback.console.sources.present_mail import PresentMail
 from clawback.console.sources.read_model import ReadModel
 from clawback.console.sources.rule_folder import RuleFolder
 from clawback.console.sources.safety_limits import SafetyLimits
@@ -67,6 +68,7 @@ class Services:
         self.stops = StopAttempts(self.guard)
         self.open_cases = OpenCases(self.settings, self.client, self.rules)
         self.mail = MailReader(self.api)
+        self.present = PresentMail(self.api)
         self.views = ViewLog(self.settings)
         self.containment = ContainmentState(self.guard, self.changes, self.now)
         self.limits = SafetyLimits(self.settings, self.now)

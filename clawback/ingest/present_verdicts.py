@@ -1,4 +1,4 @@
-"""Reads the present verdicts of messages that were read before, with few requests.
+"""Reads messages again that were read before, and their present verdicts, with few requests.
 
 A few messages are read one by one. Of many, the detections of their time are listed, a thousand a
 request, then the mail of the senders of those that are not among them. A message counts as clean
@@ -7,11 +7,13 @@ only if it was read.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from clawback.cloudflare import EmailSecurity, NotFound
+from clawback.cloudflare.operations.investigate import Message
 from clawback.model.messages import Target
 
 MOST_SINGLE = 20
@@ -25,6 +27,28 @@ _MARGIN = timedelta(minutes=1)
 """Added to both ends of that time: the reference does not say which time of a message counts."""
 
 
+@dataclass(frozen=True)
+class PresentMessages:
+    """Messages as they are now, by id, and how many pages of lists it took to find them."""
+
+    found: Mapping[str, Message]
+    requests: int
+
+
+async def list_present_messages(
+    api: EmailSecurity, targets: Iterable[Target], most_pages: int
+) -> PresentMessages:
+    """List messages as they are now, in at most so many pages; those not found are missing.
+
+    Raises:
+        ApiError: the API does not answer.
+
+    """
+    lists = _Lists(api, most_pages)
+    found = await lists.read(list({target.id: target for target in targets}.values()))
+    return PresentMessages(found, lists.requests)
+
+
 async def read_present_verdicts(api: EmailSecurity, targets: Sequence[Target]) -> dict[str, str]:
     """Read the present verdict of each message, by id; those that stay unknown are missing.
 
@@ -34,7 +58,8 @@ async def read_present_verdicts(api: EmailSecurity, targets: Sequence[Target]) -
     """
     unique = list({target.id: target for target in targets}.values())
     if len(unique) > MOST_SINGLE:
-        return await _Lists(api).read(unique)
+        listed = await list_present_messages(api, unique, MOST_PAGES)
+        return {id_: one.final_disposition or CLEAN for id_, one in listed.found.items()}
 
     found = await asyncio.gather(*(_read_one(api, target) for target in unique))
     read = zip(unique, found, strict=True)
@@ -51,34 +76,34 @@ async def _read_one(api: EmailSecurity, target: Target) -> str | None:
 
 
 class _Lists:
-    """Lists messages by time and sender, in at most `MOST_PAGES` requests."""
+    """Lists messages by time and sender, in a bounded number of requests."""
 
-    def __init__(self, api: EmailSecurity) -> None:
-        self._api = api
-        self._pages = MOST_PAGES
-        self._verdicts: dict[str, str] = {}
+    def __init__(self, api: EmailSecurity, most_pages: int) -> None:
+        self._api, self._most = api, most_pages
+        self._found: dict[str, Message] = {}
+        self._wanted: frozenset[str] = frozenset()
+        self.requests = 0
 
-    async def read(self, targets: Sequence[Target]) -> dict[str, str]:
-        """Read the verdicts of some messages."""
+    async def read(self, targets: Sequence[Target]) -> Mapping[str, Message]:
+        """Find some messages."""
+        self._wanted = frozenset(target.id for target in targets)
         for window in _windows(targets):
             await self._list(window, detections_only=True)
 
-        missing = [one for one in targets if one.id not in self._verdicts]
+        missing = [one for one in targets if one.id not in self._found]
         for sender, sent in _by_sender(missing):
             for window in _windows(sent):
                 await self._list(window, detections_only=False, sender=sender)
-
-        known = self._verdicts
-        return {one.id: known[one.id] for one in targets if one.id in known}
+        return self._found
 
     async def _list(self, window: Sequence[Target], **filters: Any) -> None:
-        """Note the verdicts of all messages around a time."""
+        """Note which messages around a time are wanted."""
         start, end = window[0].at - _MARGIN, window[-1].at + _MARGIN
         cursor: str | None = None
-        while self._pages > 0:
+        while self.requests < self._most:
             page = await self._api.messages(start=start, end=end, cursor=cursor, **filters)
-            self._pages -= 1
-            self._verdicts |= {one.id: one.final_disposition or CLEAN for one in page.items}
+            self.requests += 1
+            self._found |= {one.id: one for one in page.items if one.id in self._wanted}
             if (cursor := page.next) is None:
                 return
 

@@ -35,7 +35,13 @@ async def test_a_message_shows_text_and_its_picture_on_request(
 ) -> None:
     """From the case to a message, with trace and log; the picture comes only after a click."""
     case = await bench.hold(2)
-    page = await bench.site.open(browser, f"{case.path}/messages")
+    page = await bench.site.open(browser, case.path)
+    await page.get_by_role("button", name="Read verdicts and folders now").click()
+    await expect(page.locator("#messages")).to_contain_text("Read from Cloudflare with 1 request.")
+    folders = await page.locator("td[data-label^=Folder]").all_inner_texts()
+    assert [text.rpartition(" → ")[2] for text in folders] == ["not moved"] * 2
+    assert await accessibility_problems(page) == []
+
     await page.locator("a[data-open]").first.click()
     await expect(page.locator("main")).to_contain_text("Delivery trace")
     assert await page.locator("main img").count() == 0

@@ -26,7 +26,7 @@ _NAMES: Final = {
     RateClass.SEARCH: "searches",
     RateClass.DECISION: "decisions",
     RateClass.SIGN_IN: "sign-ins",
-    RateClass.PICTURE: "screenshots",
+    RateClass.PICTURE: "readings from Cloudflare",
     RateClass.COSTLY: "explanations or backtests",
     RateClass.STREAM: "event streams of one session",
 }

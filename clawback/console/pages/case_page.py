@@ -24,7 +24,7 @@ from clawback.console.sources.campaign_runs import CampaignRun, find_campaign
 from clawback.console.views.case_view import CaseFacts, MoreLinks, ShownLooker, build_case
 from clawback.console.views.decision_panel import Asked, build_panel
 from clawback.console.views.mail_text import show_mail_text
-from clawback.console.views.message_rows import PAGE_SIZE, RowContext
+from clawback.console.views.message_rows import PAGE_SIZE, PresentForm, RowContext
 from clawback.console.views.proposal_change import ChangeView, build_change
 from clawback.console.views.times import Clock, format_absolute
 from clawback.model.identity import Role
@@ -137,6 +137,7 @@ async def render_case(
     clock = Clock(services.now(), Preferences.of(request).zone)
     asked = await ask(opened, seen, answer)
     rows = row_context(opened, clock, frozenset(asked.change.added_ids if asked.change else ()))
+    first = tuple(rows.memory.all_targets.values())[:PAGE_SIZE]
     others = services.views.others(opened.visitor, opened.campaign.id, clock.now)
     view = build_case(
         CaseFacts(
@@ -146,8 +147,11 @@ async def render_case(
             listed=opened.campaign.listed,
             every=services.read_model.cases,
             more=_link(opened),
-            rows=rows,
-            first=tuple(rows.memory.all_targets.values())[:PAGE_SIZE],
+            rows=replace(
+                rows, present=services.present.known([one.id for one in first], clock.now)
+            ),
+            first=first,
+            present=present_form(opened, _with_seen(opened.campaign.query, seen)),
             undone=services.undo_record.actions,
             lookers=tuple(
                 ShownLooker(show_mail_text(one.name), clock.show(one.at)) for one in others
@@ -180,6 +184,12 @@ def row_context(opened: OpenedCase, clock: Clock, new: frozenset[str]) -> RowCon
         may_open=opened.may_decide,
         new=new,
     )
+
+
+def present_form(opened: OpenedCase, query: str, said: str = "", problem: str = "") -> PresentForm:
+    """Build the form that reads messages from Cloudflare, for those who may."""
+    path = f"{opened.campaign.path}/present{query}" if opened.may_decide else ""
+    return PresentForm(path, said, problem)
 
 
 async def find_change(opened: OpenedCase, seen: str) -> ChangeView | None:

@@ -14,7 +14,7 @@ from clawback.console.views.correlation_chart import CorrelationChart, build_cha
 from clawback.console.views.decision_panel import Asked, DecisionPanel, build_panel, plural_of
 from clawback.console.views.inbox import HELD_FOR
 from clawback.console.views.mail_text import show_address, show_mail_text
-from clawback.console.views.message_rows import MessageRow, RowContext, build_rows
+from clawback.console.views.message_rows import MessageRow, PresentForm, RowContext, build_rows
 from clawback.console.views.related_cases import RelatedCases, build_related
 from clawback.console.views.times import Clock, ShownTime
 from clawback.console.views.way_back import describe_way_back
@@ -103,6 +103,7 @@ class CaseView:
     messages: tuple[MessageRow, ...]
     messages_text: str
     messages_path: str
+    present: PresentForm
     related: RelatedCases | None
     budgets: tuple[BudgetRow, ...]
     way_back: tuple[str, ...]
@@ -130,6 +131,7 @@ class CaseFacts:
     more: MoreLinks
     rows: RowContext | None
     first: tuple[Target, ...]
+    present: PresentForm
     lookers: tuple[ShownLooker, ...] = ()
     undone: Mapping[str, UndoneAction] | None = None
 
@@ -169,6 +171,7 @@ def build_case(facts: CaseFacts) -> CaseView:
         messages=build_rows(facts.first, facts.rows) if facts.rows else (),
         messages_text=count_messages(file),
         messages_path=f"{facts.asked.path}/messages{facts.asked.query}",
+        present=facts.present,
         related=build_related(facts.listed, facts.every, clock) if facts.listed else None,
         budgets=build_budgets(file, clock.now),
         way_back=tuple(describe_way_back(plan.actions, facts.undone)) if file.proposal else (),
