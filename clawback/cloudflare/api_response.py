@@ -1,13 +1,15 @@
 """Parses a response: the envelope of a success, or the error that a failure means. Pure.
 
-It accepts what servers and proxies send instead of the envelope: problem+json, HTML, empty bodies,
-bare results, wrong content types, lone surrogates, NaN. Source: reference §1.1, §3.2.
+It accepts what servers send instead of the envelope: problem+json, HTML, empty bodies, bare
+results, wrong content types, lone surrogates, NaN. What an intermediary sends is no refusal of the
+API. Source: reference §1.1, §3.2.
 """
 
 import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -15,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from clawback.cloudflare.api_request import ApiRequest, Method
+from clawback.cloudflare.api_request import ApiRequest
 from clawback.cloudflare.errors import (
     ApiError,
     InvalidRequest,
@@ -24,6 +26,7 @@ from clawback.cloudflare.errors import (
     UnreadableResponse,
     client_error,
 )
+from clawback.cloudflare.intermediaries import ForeignAnswer, find_foreign_answer
 from clawback.model.texts import bounded
 
 _MAX_CODES = 10
@@ -32,6 +35,7 @@ _TAG = re.compile(r"<[^<>]{0,500}>")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f]+")
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SERVER_ERROR = 500
+_SAYS_EVERYTHING = frozenset({HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 
 
 class _NotJson(ValueError):
@@ -64,7 +68,7 @@ def parse_envelope(request: ApiRequest, response: ApiResponse) -> Envelope:
     """Parse the envelope of a 2xx response.
 
     An object or list without an envelope is taken as the result itself. An empty body is a result
-    of None if the status says everything: 204, or the response to a DELETE.
+    of None if the status says everything: 202 and 204. A 200 without a body may be anybody's.
 
     Raises:
         ApiError: the kind that status and method mean; see `errors`.
@@ -72,10 +76,7 @@ def parse_envelope(request: ApiRequest, response: ApiResponse) -> Envelope:
     """
     if not response.is_success:
         raise response_error(request, response)
-    # Other empty bodies are cut off or wrong, and no success.
-    if not response.body.strip() and (
-        response.status == HTTPStatus.NO_CONTENT or request.method is Method.DELETE
-    ):
+    if response.status in _SAYS_EVERYTHING and not response.body.strip():
         return Envelope(None, {})
 
     try:
@@ -84,6 +85,14 @@ def parse_envelope(request: ApiRequest, response: ApiResponse) -> Envelope:
         raise unreadable_response(request, "the response is not JSON", response.status) from None
 
     return _unwrap(request, response, document)
+
+
+def is_success(response: ApiResponse) -> bool:
+    """Whether the body is the envelope of a success."""
+    with suppress(_NotJson):
+        document = decode_json(response.body)
+        return isinstance(document, dict) and document.get("success") is True
+    return False
 
 
 def unreadable_response(request: ApiRequest, text: str, status: int | None = None) -> ApiError:
@@ -96,10 +105,35 @@ def unreadable_response(request: ApiRequest, text: str, status: int | None = Non
     return UnknownOutcome(request.endpoint, text, status)
 
 
+def foreign_answer(response: ApiResponse) -> ForeignAnswer | None:
+    """Find out whether an intermediary answered instead of the API."""
+    document = None
+    if not response.is_success:
+        with suppress(_NotJson):
+            document = decode_json(response.body)
+
+    return find_foreign_answer(response.status, response.headers, response.body, document)
+
+
+def foreign_error(
+    request: ApiRequest,
+    status: int,
+    answer: ForeignAnswer,
+    retry_after: timedelta | None = None,
+) -> ApiError:
+    """Build the error for an answer of an intermediary, which may have passed the request on."""
+    if request.is_repeatable or answer.is_before_sending:
+        return Unavailable(
+            request.endpoint, answer.text, status, retry_after, intermediary=answer.intermediary
+        )
+
+    return UnknownOutcome(request.endpoint, answer.text, status, intermediary=answer.intermediary)
+
+
 def response_error(
     request: ApiRequest, response: ApiResponse, retry_after: timedelta | None = None
 ) -> ApiError:
-    """Build the error for a response that is not 2xx; 429 is handled by `transport`."""
+    """Build the error for a response of the API that is not 2xx; `transport` handles 429."""
     codes, text = parse_explanation(response.body)
     # 408 is a proxy that gave up waiting: like a 5xx, it says nothing about the outcome.
     if response.status < _SERVER_ERROR and response.status != HTTPStatus.REQUEST_TIMEOUT:

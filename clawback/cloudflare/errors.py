@@ -6,11 +6,14 @@
     ├── Unavailable          not executed, or safe to repeat (GET, PUT, PATCH, DELETE); retry later
     ├── UnknownOutcome       a POST that may have been executed; find out before you repeat it
     ├── UnreadableResponse   a read succeeded, but its response cannot be parsed
-    └── ClientError          not executed, and a retry would fail in the same way
+    └── ClientError          the API says no: not executed, a retry would fail in the same way
         ├── Unauthenticated     the token is wrong or expired
         ├── PermissionDenied    the token lacks a permission, or the account lacks the product
         ├── NotFound            no such id, or no longer; a DELETE may treat it as success
         └── InvalidRequest      anything else that is wrong with the request itself
+
+`Unavailable` and `UnknownOutcome` name the intermediary if one answered instead of the API, as a
+proxy does with a page of its own: see `intermediaries`.
 
 Texts from outside are bounded and free of control characters. No error carries an id, a mailbox
 address or the token, except where the API's own explanation quotes one: log `ApiError.log_text`,
@@ -20,6 +23,7 @@ not its text. Source: reference §3.2 and §3.3.
 from datetime import timedelta
 from http import HTTPStatus
 
+from clawback.model.intermediary import Intermediary
 from clawback.model.loggable import LoggableError
 
 
@@ -72,15 +76,18 @@ class Unavailable(ApiError):
         text: str,
         status: int | None = None,
         retry_after: timedelta | None = None,
+        *,
+        intermediary: Intermediary | None = None,
     ) -> None:
         super().__init__(endpoint, text)
         self.status = status
         self.retry_after = retry_after
+        self.intermediary = intermediary
 
     @property
     def log_text(self) -> str:
-        """The kind of error and the HTTP status."""
-        return f"{super().log_text} ({self.status or 'no response'})"
+        """The kind of error, the HTTP status and the kind of intermediary."""
+        return f"{super().log_text} ({_origin(self.status, self.intermediary)})"
 
 
 class UnknownOutcome(ApiError):
@@ -89,14 +96,22 @@ class UnknownOutcome(ApiError):
     `status` is None without a response.
     """
 
-    def __init__(self, endpoint: str, text: str, status: int | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        text: str,
+        status: int | None = None,
+        *,
+        intermediary: Intermediary | None = None,
+    ) -> None:
         super().__init__(endpoint, text)
         self.status = status
+        self.intermediary = intermediary
 
     @property
     def log_text(self) -> str:
-        """The kind of error and the HTTP status."""
-        return f"{super().log_text} ({self.status or 'no response'})"
+        """The kind of error, the HTTP status and the kind of intermediary."""
+        return f"{super().log_text} ({_origin(self.status, self.intermediary)})"
 
 
 class UnreadableResponse(ApiError):
@@ -142,6 +157,11 @@ class NotFound(ClientError):
 
 class InvalidRequest(ClientError):
     """The request itself is wrong: a bad value, a conflict, a redirect."""
+
+
+def _origin(status: int | None, intermediary: Intermediary | None) -> str:
+    by = f", intermediary: {intermediary}" if intermediary else ""
+    return f"{status or 'no response'}{by}"
 
 
 _BY_STATUS: dict[int, type[ClientError]] = {

@@ -8,6 +8,8 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+from clawback.model.intermediary import Intermediary
+
 
 class Observer(Protocol):
     """Receives every request, for metrics.
@@ -17,6 +19,9 @@ class Observer(Protocol):
 
     def record_response(self, *, endpoint: str, status: int, seconds: float) -> None:
         """A response arrived, whatever its status."""
+
+    def record_intermediary(self, *, endpoint: str, kind: Intermediary, seconds: float) -> None:
+        """An intermediary answered instead of the API."""
 
     def record_failure(self, *, endpoint: str, error: str, seconds: float) -> None:
         """No response arrived."""
@@ -68,6 +73,9 @@ class NullObserver:
     """An observer that records nothing."""
 
     def record_response(self, *, endpoint: str, status: int, seconds: float) -> None:
+        """Do nothing."""
+
+    def record_intermediary(self, *, endpoint: str, kind: Intermediary, seconds: float) -> None:
         """Do nothing."""
 
     def record_failure(self, *, endpoint: str, error: str, seconds: float) -> None:

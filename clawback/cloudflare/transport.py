@@ -19,6 +19,9 @@ from clawback.cloudflare.api_response import (
     ApiResponse,
     Envelope,
     clean_text,
+    foreign_answer,
+    foreign_error,
+    is_success,
     parse_envelope,
     response_error,
     unreadable_response,
@@ -31,6 +34,7 @@ from clawback.cloudflare.errors import (
     UnknownOutcome,
 )
 from clawback.cloudflare.http_client import CONNECT_TIMEOUT, MAX_CONNECTIONS
+from clawback.cloudflare.intermediaries import ForeignAnswer
 from clawback.cloudflare.priority_limiter import PriorityLimiter
 from clawback.cloudflare.protocols import Clock, Observer, Permit
 from clawback.cloudflare.rate_limit_headers import parse_counters, parse_retry_after
@@ -93,15 +97,18 @@ class Transport:
     async def confirm(self, request: ApiRequest) -> None:
         """Send a request whose status says everything.
 
-        An empty body is enough; a body must still not report a failure.
+        202 and 204 may have an empty body; any other must be that of a success.
 
         Raises:
             ApiError: see `errors`.
 
         """
         response = await self.send(request)
-        if response.body.strip():
-            self.read(request, response)
+        self.read(request, response)
+        if response.body.strip() and not is_success(response):
+            raise self._redacted(
+                unreadable_response(request, "the response has no envelope", response.status)
+            )
 
     def read(self, request: ApiRequest, response: ApiResponse) -> Envelope:
         """Parse the envelope of a response.
@@ -129,24 +136,27 @@ class Transport:
         try:
             # Last, with the slot in hand: no wait comes between the permit and the request.
             await self._check_permit(request, share)
-            number, response = await self._exchange_counted(request, share)
+            number, response = await self._exchange_counted(request, share, also_accept)
             return self._check_response(request, number, response, also_accept)
         finally:
             self.priority_limiter.leave()
 
-    def follow(self, request: ApiRequest, location: str) -> ApiRequest:
-        """Build the request that polls a `Location`, which must stay on the API's host.
+    def follow(self, request: ApiRequest, response: ApiResponse) -> ApiRequest:
+        """Build the request that polls the `Location` of a response: it stays on the API's host.
 
         Raises:
             ApiError: it points to another host.
 
         """
+        location = response.headers.get("location", "")
         try:
             target = urljoin(request.location or self.root + request.path, location)
             is_same_origin = _origin(target) == _origin(self.root)
         except ValueError:
             is_same_origin = False
 
+        if not is_same_origin and (answer := foreign_answer(response)):
+            raise self._redacted(self._foreign_error(request, response, answer))
         if not is_same_origin:
             raise unreadable_response(request, "the response points to another host")
 
@@ -194,7 +204,9 @@ class Transport:
         if self.permit is not None and is_containment and not await self.permit():
             raise ContainmentStopped(request.endpoint, "containment is stopped")
 
-    async def _exchange_counted(self, request: ApiRequest, share: Share) -> tuple[int, ApiResponse]:
+    async def _exchange_counted(
+        self, request: ApiRequest, share: Share, also_accept: frozenset[int]
+    ) -> tuple[int, ApiResponse]:
         """Exchange and report to the rate limiter and the observer, whatever happens."""
         started = self.clock.monotonic()
         number = self.rate_limiter.record_sent(share, started)
@@ -214,10 +226,18 @@ class Transport:
             if response is None:
                 self.rate_limiter.record_lost(number, self.clock.monotonic())
 
+        seconds = self.clock.monotonic() - started
+        answer = None if response.status in also_accept else foreign_answer(response)
+        if answer is not None:
+            self.observer.record_intermediary(
+                endpoint=request.endpoint, kind=answer.intermediary, seconds=seconds
+            )
+            # Its counters are not those of the API.
+            self.rate_limiter.record_lost(number, self.clock.monotonic())
+            raise self._redacted(self._foreign_error(request, response, answer))
+
         self.observer.record_response(
-            endpoint=request.endpoint,
-            status=response.status,
-            seconds=self.clock.monotonic() - started,
+            endpoint=request.endpoint, status=response.status, seconds=seconds
         )
         return number, response
 
@@ -245,6 +265,12 @@ class Transport:
 
         lower_case = {name.lower(): value for name, value in response.headers.items()}
         return ApiResponse(response.status_code, lower_case, bytes(body))
+
+    def _foreign_error(
+        self, request: ApiRequest, response: ApiResponse, answer: ForeignAnswer
+    ) -> ApiError:
+        retry_after = parse_retry_after(response.headers, self.clock.wall_time())
+        return foreign_error(request, response.status, answer, retry_after)
 
     def _check_response(
         self, request: ApiRequest, number: int, response: ApiResponse, also_accept: frozenset[int]

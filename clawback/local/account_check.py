@@ -1,5 +1,6 @@
 """Checks with one request whether the token is valid and may read what polling reads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +12,9 @@ from clawback.cloudflare import (
     RateLimited,
     RateLimitStatus,
     Unauthenticated,
+    Unavailable,
 )
+from clawback.model.intermediary import Intermediary
 from clawback.settings import Settings
 
 TIMEOUT = timedelta(seconds=10)
@@ -71,10 +74,7 @@ async def check_account(settings: Settings) -> AccountStatus:
             blocked_for=error.retry_after,
         )
     except ApiError as error:
-        return AccountStatus(
-            warning=f"Cloudflare does not respond ({error.text}); polling keeps trying: "
-            "check the network, the proxy in HTTPS_PROXY and CLAWBACK_API_URL"
-        )
+        return AccountStatus(warning=_warn(error))
 
 
 async def _search(settings: Settings) -> AccountStatus:
@@ -82,6 +82,30 @@ async def _search(settings: Settings) -> AccountStatus:
     async with open_account(settings) as api:
         await api.messages(start=now - timedelta(minutes=1), end=now, per_page=1)
         return AccountStatus(rate_limit=api.rate_limit)
+
+
+def _warn(error: ApiError) -> str:
+    intermediary = error.intermediary if isinstance(error, Unavailable) else None
+    if intermediary is None:
+        return (
+            f"Cloudflare does not respond ({error.text}); polling keeps trying: "
+            "check the network, the proxy in HTTPS_PROXY and CLAWBACK_API_URL"
+        )
+
+    return (
+        f"the API was not reached ({error.text}); polling and actions keep trying: "
+        f"{_REMEDIES[intermediary]}"
+    )
+
+
+_REMEDIES: Mapping[Intermediary, str] = {
+    Intermediary.CHALLENGE: "Cloudflare's edge challenges or blocks the address of this machine: "
+    "send requests from another address, or ask Cloudflare with the ray id of the response",
+    Intermediary.PROXY: "check user, password and filter of the proxy in HTTPS_PROXY",
+    Intermediary.REDIRECT: "sign this network in, or let api.cloudflare.com pass without sign-in",
+    Intermediary.OTHER: "check CLAWBACK_API_URL, and let filters and gateways of this network pass "
+    "api.cloudflare.com",
+}
 
 
 def _explain(error: ClientError | ValueError, account: str) -> str:

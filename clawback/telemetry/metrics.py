@@ -7,6 +7,7 @@ this, because it replays. docs/operations/monitoring.md has the table, generated
 import math
 import platform
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from itertools import product
 from typing import Final
 
@@ -26,6 +27,7 @@ from clawback.actions import registry
 from clawback.guard import LossReason
 from clawback.model.audit_record import RecordKind
 from clawback.model.events import EventKind
+from clawback.model.intermediary import Intermediary
 from clawback.model.mode import Mode
 from clawback.model.reconciliation import PolicyState
 from clawback.model.refusal import Refusal
@@ -150,6 +152,11 @@ API_PAGING_TROUBLES = _counter(
     "Full pages that named no next page: their window was split, or is partly unseen.",
     "trouble",
 )
+API_INTERMEDIARIES = _counter(
+    "api_intermediary_responses_total",
+    "Responses that came from a challenge, proxy or sign-in page instead of the API.",
+    "kind",
+)
 API_REQUEST_SECONDS = _histogram(
     "api_request_seconds", "Duration of a request to the API.", _REQUEST_BUCKETS, "endpoint"
 )
@@ -252,29 +259,30 @@ _BY_SOURCE = (EVENTS_SEEN, EVENTS_REJECTED, EVENTS_UNJOINED, MATCHES_SET_ASIDE, 
 AUDIT_SEQUENCE.set(math.nan)
 
 
+_BY_ONE_LABEL: tuple[tuple[Counter | Gauge, type[StrEnum]], ...] = (
+    (AUDIT_RECORDS, RecordKind),
+    (POLICIES, PolicyState),
+    (API_INTERMEDIARIES, Intermediary),
+    (WORKER_STUCK, StuckReason),
+    (GUARD_LOSSES, LossReason),
+)
+
+
 def _initialise() -> None:
     """Create the series of closed label sets, so that `increase()` sees even the first event."""
     for source in EventKind:
         for metric in _BY_SOURCE:
             metric.labels(source.value)
 
-    for kind in RecordKind:
-        AUDIT_RECORDS.labels(kind.value)
-
-    for state in PolicyState:
-        POLICIES.labels(state.value)
+    for labelled, values in _BY_ONE_LABEL:
+        for value in values:
+            labelled.labels(value.value)
 
     for trouble in ("split", "unseen"):
         API_PAGING_TROUBLES.labels(trouble)
 
-    for reason in StuckReason:
-        WORKER_STUCK.labels(reason.value)
-
     for refusal in Refusal:
         PAYLOADS_REFUSED.labels(refusal.label)
-
-    for loss in LossReason:
-        GUARD_LOSSES.labels(loss.value)
 
     for action, outcome, mode in product(registry.ACTIONS, ("failed", "gone", "unknown"), Mode):
         ACTIONS.labels(action, outcome, mode.value)
@@ -306,6 +314,11 @@ class ApiMetrics:
         """Count a response, whatever its status."""
         API_REQUESTS.labels(endpoint, str(status)).inc()
         API_REQUEST_SECONDS.labels(endpoint).observe(seconds)
+
+    def record_intermediary(self, endpoint: str, kind: Intermediary, seconds: float) -> None:
+        """Count an answer of an intermediary; its status says nothing about the API."""
+        API_INTERMEDIARIES.labels(kind.value).inc()
+        self.record_failure(endpoint, "Intermediary", seconds)
 
     def record_failure(self, endpoint: str, error: str, seconds: float) -> None:
         """Count a request without a response; `error` is the class of the failure."""

@@ -59,6 +59,10 @@ class Ledger:
         assert seconds >= 0
         self.rows.append((endpoint, status))
 
+    def record_intermediary(self, *, endpoint: str, kind: str, seconds: float) -> None:
+        assert seconds >= 0
+        self.rows.append((endpoint, kind))
+
     def record_failure(self, *, endpoint: str, error: str, seconds: float) -> None:
         assert seconds >= 0
         self.rows.append((endpoint, error))

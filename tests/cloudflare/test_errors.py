@@ -114,7 +114,6 @@ async def test_a_servers_failure_may_be_repeated_only_where_that_is_safe(
 @pytest.mark.parametrize(
     "body",
     [
-        HTML,
         b"{",
         b'"text"',
         b'{"success":true,"result":"text"}',

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from clawback.cloudflare import ClientError, UnknownOutcome, UnreadableResponse
+from clawback.cloudflare import Unavailable, UnknownOutcome, UnreadableResponse
 from clawback.cloudflare.transport import MAX_BODY
 from tests.cloudflare.support import client
 from tests.cloudflare.test_errors import READS, WRITES, error_of
@@ -31,7 +31,7 @@ async def test_no_redirect_takes_the_token_elsewhere(
         return httpx.Response(status, headers={"Location": "https://evil.test/collect"})
 
     error = await error_of(client(redirect), method, arguments)
-    assert isinstance(error, ClientError | UnreadableResponse)
+    assert isinstance(error, Unavailable | UnknownOutcome)
     assert [url.host for url in asked] == ["127.0.0.1"]
 
 

@@ -261,3 +261,15 @@ async def test_an_unreachable_api_is_reported_once(served: tuple[Simulator, str]
     )
     assert others == [{}, {}, {}]
     assert served[0].account.requests.entries == []
+
+
+async def test_a_page_of_a_proxy_is_named_and_no_refusal_of_the_token() -> None:
+    """The row says who answered, and what to do about it."""
+    page = b"<html><title>Blocked by policy</title></html>"
+    head = f"HTTP/1.1 403 No\r\nVia: 1.1 gateway\r\nContent-Length: {len(page)}\r\n\r\n".encode()
+    async with rude_server(head + page, "close") as url:
+        status, text = (await asked(check_cloudflare, settings(url)))["cloudflare"]
+    assert status is CheckStatus.PROBLEM
+    assert "403 from an intermediary (proxy, via: 1.1 gateway)" in text
+    assert "Blocked by policy" in text
+    assert "filter of the proxy in HTTPS_PROXY" in text

@@ -92,7 +92,9 @@ async def test_whatever_message_id_means_every_move_is_recognised(
         assert set((await deployment.settled(plan().case_id)).values()) == {"moved"}
 
 
-@pytest.mark.parametrize("fault", ["lost_answer", "reset", "500", "malformed", "429"])
+@pytest.mark.parametrize(
+    "fault", ["lost_answer", "reset", "500=0.15,intermediary", "malformed", "429"]
+)
 @pytest.mark.parametrize("count", [2, 40])
 async def test_no_fault_loses_or_repeats_a_move(
     temporal: Client, tmp_path: Path, fault: str, count: int
@@ -121,7 +123,7 @@ async def test_an_unknown_message_does_not_spoil_the_others(
         assert outcomes["4none-2026-01-01T00:00:00-1"].startswith("failed:")
 
 
-@pytest.mark.parametrize("fault", ["", "lost_answer=0.5", "500=0.2,reset=0.2"])
+@pytest.mark.parametrize("fault", ["", "lost_answer=0.5", "500=0.2,reset=0.2,intermediary=0.2"])
 async def test_a_sender_is_blocked_once(temporal: Client, tmp_path: Path, fault: str) -> None:
     """One block stands, it is marked as ours, and a workflow will end it."""
     lines = list(outbreak(1))

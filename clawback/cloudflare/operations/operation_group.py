@@ -121,7 +121,7 @@ class OperationGroup:
 
         while response.status in _STILL_RUNNING:
             # Every answer may name another place, whose host must be checked before each request.
-            request = self._transport.follow(request, response.headers.get("location", ""))
+            request = self._transport.follow(request, response)
             retry_after = parse_retry_after(response.headers, clock.wall_time())
             wait = max(pause, retry_after.total_seconds() if retry_after else 0.0)
             if clock.monotonic() + wait > deadline:

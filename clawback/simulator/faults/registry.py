@@ -1,6 +1,7 @@
 """The faults there are."""
 
 from clawback.simulator.faults.base import Fault, RequestFault
+from clawback.simulator.faults.intermediary import Intermediary
 from clawback.simulator.faults.late_index import LateIndex
 from clawback.simulator.faults.lost_answer import LostAnswer
 from clawback.simulator.faults.malformed import Malformed
@@ -20,6 +21,7 @@ REQUEST_FAULTS: tuple[type[RequestFault], ...] = (
     Malformed,
     PendingSearch,
     Slow,
+    Intermediary,
 )
 """In the order in which they are drawn: a new one goes last, so that seeds keep their meaning."""
 _ALL: tuple[type[Fault], ...] = (*REQUEST_FAULTS, LateIndex)
