@@ -77,6 +77,7 @@ from clawback.telemetry import (
 )
 from clawback.telemetry.activity_interceptor import ActivityInterceptor
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
+from clawback.telemetry.probes import ProcessProbes
 from clawback.telemetry.runtime import build_runtime
 from clawback.temporal import names
 from clawback.temporal.account_binding import ForeignAccount
@@ -162,6 +163,7 @@ class WorkerProcess:
         self._settings = settings
         self._stop = asyncio.Event()
         self._refusals = RefusalReporter()
+        self._probes = ProcessProbes()
         self._error: BaseException | None = None
 
     async def run(self) -> int:
@@ -199,9 +201,13 @@ class WorkerProcess:
         monitor = WorkerMonitor(client, telemetry.scrape, versioning.version)
         versions = VersionMonitor(client, versioning.version)
         health = join_health(monitor, versions, PollHealth(PollerGateway(client), intervals))
-        stack.enter_context(serve_metrics(settings.metrics, [telemetry.scrape], health))
+        probes = {"/livez": self._probes.find_hang, "/readyz": self._probes.find_unready}
+        stack.enter_context(
+            serve_metrics(settings.metrics, [telemetry.scrape], health, probes=probes)
+        )
         metrics.initialise_channels(channels)
         for watching in (
+            self._probes.watch(),
             monitor.watch(),
             versions.watch(),
             monitor_channels(client, tuple(channels)),
@@ -228,6 +234,7 @@ class WorkerProcess:
         await ReconciliationGateway(client).ensure_schedule()
 
         await components.services.start(stack, rules, keeper, self._refusals)
+        self._probes.note_ready()
         log.info(
             "worker.started",
             build=versioning.version.build_id,

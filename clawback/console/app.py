@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from temporalio.service import RPCError
 
@@ -27,6 +27,7 @@ from clawback.console.errors import ConsoleError, Unavailable
 from clawback.console.framing import render_page
 from clawback.console.page_routes import Page, ViewAudit
 from clawback.console.pages import PAGES
+from clawback.console.probes import PROBES
 from clawback.console.security_headers import SecurityHeaders
 from clawback.console.services import Services, services_of
 from clawback.temporal.workflow_calls import NoWorkerAnswered, QueryFailed
@@ -73,7 +74,7 @@ def build_app(
 
     routes: list[BaseRoute] = [
         Route("/static/{digest}/{name}", services.files.serve),
-        Route("/healthz", _report_health),
+        *PROBES,
         *others,
         *(_route(page, gate) for page in pages),
     ]
@@ -112,13 +113,6 @@ def _route(page: Page, gate: Gate) -> Route:
         return response
 
     return Route(page.path, guarded, methods=list(page.methods))
-
-
-async def _report_health(request: Request) -> Response:
-    """Answer a load balancer: whether cases can be read."""
-    problem = services_of(request).read_model.problem
-    status = HTTPStatus.SERVICE_UNAVAILABLE if problem else HTTPStatus.OK
-    return PlainTextResponse(f"{problem or 'ok'}\n", status)
 
 
 async def _show_error(request: Request, error: Exception) -> Response:

@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
@@ -68,8 +68,9 @@ def serve_metrics(
     scrapes: Sequence[Scrape] = (),
     health: Health = lambda: None,
     registry: CollectorRegistry = REGISTRY,
+    probes: Mapping[str, Health] | None = None,
 ) -> MetricsServer:
-    """Serve `/metrics` and `/healthz`.
+    """Serve `/metrics`, `/healthz` and probes.
 
     `/metrics` holds the registry of this process and every further page; `/healthz` is 200, or 503
     with what is wrong.
@@ -80,15 +81,17 @@ def serve_metrics(
             comment.
         health: Called for each `/healthz`.
         registry: The metrics of this process.
+        probes: Further checks by their path, such as `/livez`, answered as `/healthz` is.
 
     Raises:
         TelemetryUnavailable: the address is in use or cannot be bound.
 
     """
     host, port = _parse_address(address)
+    checks = {"/healthz": health, **(probes or {})}
     pages: dict[str, Callable[[], tuple[int, bytes]]] = {
         "/metrics": lambda: (200, generate_latest(registry) + b"".join(map(_read_page, scrapes))),
-        "/healthz": lambda: _health_response(health()),
+        **{path: _health_page(check) for path, check in checks.items()},
     }
     # http.server builds a handler for each request, so what it serves is an attribute of its class.
     handler = type("Handler", (_Handler,), {"pages": pages})
@@ -158,5 +161,9 @@ def _read_page(scrape: Scrape) -> bytes:
         return f"# page unavailable: {type(error).__name__}\n".encode()
 
 
-def _health_response(problem: str | None) -> tuple[int, bytes]:
-    return (200, b"ok\n") if problem is None else (503, f"{problem}\n".encode())
+def _health_page(check: Health) -> Callable[[], tuple[int, bytes]]:
+    def answer() -> tuple[int, bytes]:
+        problem = check()
+        return (200, b"ok\n") if problem is None else (503, f"{problem}\n".encode())
+
+    return answer

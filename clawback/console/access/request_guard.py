@@ -35,7 +35,7 @@ class RequestGuard:
         app: ASGIApp,
         site: Site,
         *,
-        open_paths: frozenset[str] = frozenset({"/healthz"}),
+        open_paths: frozenset[str] = frozenset({"/healthz", "/livez", "/readyz"}),
         body_seconds: float = BODY_SECONDS,
     ) -> None:
         self._app, self._site = app, site

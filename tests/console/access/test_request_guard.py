@@ -20,6 +20,7 @@ from tests.console.access.serving import serve
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 SLOW = 2.0
+PROBES = ("/healthz", "/livez", "/readyz")
 
 
 async def echo(request: Request) -> JSONResponse:
@@ -38,7 +39,7 @@ async def url() -> AsyncIterator[str]:
     routes = [
         Route("/", echo, methods=["GET", "POST"]),
         Route("/api/v1/x", echo, methods=["GET", "POST"]),
-        Route("/healthz", healthy, methods=["GET", "POST"]),
+        *(Route(path, healthy, methods=["GET", "POST"]) for path in PROBES),
     ]
 
     address = f"127.0.0.1:{free_port()}"
@@ -103,9 +104,10 @@ async def test_a_name_that_somebody_pointed_at_us_is_not_ours(url: str, host: st
     response = await ask(url, "GET", headers={"host": host.format(p=port)})
     assert response.status_code == 421
     assert f"localhost:{port}" in response.text
-    probe = await ask(f"{url}/healthz", "GET", headers={"host": "10.0.0.7:8434"})
-    assert probe.status_code == 200
-    assert (await ask(f"{url}/healthz", headers={"host": "10.0.0.7:8434"})).status_code == 421
+    for path in PROBES:
+        probe = await ask(f"{url}{path}", "GET", headers={"host": "10.0.0.7:8434"})
+        assert probe.status_code == 200
+        assert (await ask(f"{url}{path}", headers={"host": "10.0.0.7:8434"})).status_code == 421
 
 
 @pytest.mark.parametrize("name", ["localhost", "LocalHost", "[::1]", "127.0.0.1"])
