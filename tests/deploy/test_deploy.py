@@ -109,6 +109,8 @@ def test_panels_do_not_overlap() -> None:
         ("check", "rules", "alerts.yml"),
         ("test", "rules", "alerts_test.yml"),
         ("check", "config", "scrape.yml"),
+        ("check", "rules", "autoscaling.yml"),
+        ("test", "rules", "autoscaling_test.yml"),
     ],
 )
 def test_promtool_accepts_and_tests_the_alerts(arguments: tuple[str, ...]) -> None:
