@@ -151,6 +151,7 @@ _NOT_SIGMA = {
 }
 _MORE: dict[str, dict[str, str]] = {
     "not Sigma": _NOT_SIGMA,
+    "empty": {"lists/x.txt": "a\n"},
     "unused": {"x.yml": block("sel: {subject: a}\nother: {subject: b}\ncondition: sel")},
     "never": {
         "x.yml": block(

@@ -1,5 +1,6 @@
 """Finds and loads rules for commands: a folder, a file in one, a rule by name."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,9 +27,11 @@ def find_folder(path: Path | None) -> tuple[Path, str | None]:
     if where.is_dir():
         return _relative(where), None
 
-    file = where.resolve()
-    if (folder := enclosing_folder(file)) is not None:
-        return _relative(folder), file.relative_to(folder).as_posix()
+    # By its own name first: Kubernetes mounts each file as a link to another folder.
+    for file in (Path(os.path.normpath(where.absolute())), where.resolve()):
+        folder = enclosing_folder(file)
+        if folder is not None and file.is_relative_to(folder):
+            return _relative(folder), file.relative_to(folder).as_posix()
 
     raise Failure(
         f"{where}: not in a folder of rules: no folder above it has a {SAFETY}, nor is it below "
@@ -53,7 +56,7 @@ def enclosing_folder(path: Path) -> Path | None:
 
     It has a safety document, or is that of the settings and has its safety document elsewhere.
     """
-    places = (path, *path.resolve().parents)
+    places = (path, *path.parents, *path.resolve().parents)
     found = next((one for one in places if (one / SAFETY).exists()), None)
     settings = load_settings()
     if found is None and settings.safety is not None:

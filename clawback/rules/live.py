@@ -17,18 +17,21 @@ from clawback.model.folders import AccountProviders
 from clawback.model.notations import canonical_address, canonical_domain
 from clawback.rules.engine.ruleset import RuleSet
 from clawback.rules.lint.channels import Channels
-from clawback.rules.loader import is_read, load_reviewed
+from clawback.rules.loader import load_reviewed
 from clawback.rules.source.errors import RuleErrors
+from clawback.rules.source.rule_files import list_rule_folder
 from clawback.rules.source.safety_file import load_safety
 
 CHECK_INTERVAL = timedelta(seconds=2)
 """How often the folder is checked for changes."""
+_MOST_UNSETTLED = 5
 
 
 @dataclass(frozen=True)
 class Reload:
     """The result of a reload: `new` is the version in use, or None if it failed with `error`.
 
+    If `new` is the old version, the rules were refused before and are in order again.
     `has_new_safety` says that only the safety document of a refused folder was taken over.
     """
 
@@ -41,6 +44,11 @@ class Reload:
     def problem(self) -> str | None:
         """Why the rules were refused."""
         return None if self.error is None else str(self.error)
+
+    @property
+    def is_recovery(self) -> bool:
+        """Whether the rules in use are on the disk again, after others there were refused."""
+        return self.new is not None and self.new == self.old
 
 
 class LiveRules:
@@ -66,6 +74,8 @@ class LiveRules:
         self._providers = AccountProviders()
         self.current = rules
         self.problem: str | None = None
+        self._unreported: Reload | None = None
+        self._unsettled = 0
 
     @classmethod
     def load(
@@ -135,32 +145,56 @@ class LiveRules:
     async def watch(
         self, report: Callable[[Reload], Awaitable[None]], every: timedelta = CHECK_INTERVAL
     ) -> None:
-        """Check for changes until cancelled, and report every reload."""
+        """Check for changes until cancelled, and report every reload.
+
+        After a report that raised, the next call begins with it: a refusal must not go unnoticed.
+        """
         while True:
+            if self._unreported is not None:
+                await report(self._unreported)
+                self._unreported = None
             await asyncio.sleep(every.total_seconds())
-            if (reload := await self.reload_if_changed()) is not None:
-                await report(reload)
+            self._unreported = await self.reload_if_changed()
 
     async def reload_if_changed(self) -> Reload | None:
         """Reload if a file has changed; None if none has, or the rules are still the same."""
-        fingerprint = await asyncio.to_thread(fingerprint_of, self._folder, self._safety)
+        fingerprint = await self._read_fingerprint()
         if fingerprint == self._fingerprint:
             return None
 
-        # Even if the load fails: broken files are not loaded again until they change.
-        self._fingerprint = fingerprint
         try:
             rules = await asyncio.to_thread(
                 load_reviewed, self._folder, self._channels, safety=self._safety
             )
         except Exception as error:  # noqa: BLE001 - whatever happens, the current set stays
+            # Broken files are not loaded again until they change.
+            self._fingerprint = fingerprint
             self.problem = str(error)
             has_new_safety = await asyncio.to_thread(self._take_safety)
             return Reload(self.current.version, None, error, has_new_safety)
 
-        old, self.problem = self.current.version, None
-        if rules.version == old:
+        if not await self._is_settled(fingerprint):
             return None
+        return self._take(rules, fingerprint)
+
+    async def _read_fingerprint(self) -> object:
+        return await asyncio.to_thread(fingerprint_of, self._folder, self._safety)
+
+    async def _is_settled(self, fingerprint: object) -> bool:
+        """Whether no file changed while the rules were read.
+
+        Else they may be half of an old set and half of a new one, without its exceptions. A folder
+        that always changes is taken as it is after a few looks.
+        """
+        is_settled = await self._read_fingerprint() == fingerprint
+        self._unsettled = 0 if is_settled else self._unsettled + 1
+        return is_settled or self._unsettled > _MOST_UNSETTLED
+
+    def _take(self, rules: RuleSet, fingerprint: object) -> Reload | None:
+        was_refused, old = self.problem is not None, self.current.version
+        self._fingerprint, self.problem = fingerprint, None
+        if rules.version == old:
+            return Reload(old, old) if was_refused else None
 
         self._use(rules)
         return Reload(old, rules.version)
@@ -191,16 +225,24 @@ class LiveRules:
 
 
 def fingerprint_of(folder: Path, safety: Path | None = None) -> object:
-    """Give a value that changes when a rule file is added, removed or modified."""
-    files = [path for path in folder.rglob("*") if is_read(folder, path)]
+    """Give a value that changes when a rule file is added, removed or modified.
+
+    What cannot be looked at is part of the value: a folder with an error is another folder, which
+    the load refuses with a problem that people can read. It raises no `OSError`.
+    """
+    listing = list_rule_folder(folder)
+    files = [folder / path for path in listing.files]
     if safety is not None:
         files.append(safety)
-    return sorted((str(path), *_time_and_size(path)) for path in files)
+    return (
+        sorted((str(path), *_identify(path)) for path in files),
+        sorted((str(path), reason) for path, reason in listing.problems.items()),
+    )
 
 
-def _time_and_size(path: Path) -> tuple[int, int]:
+def _identify(path: Path) -> tuple[int, int, int]:
     try:
         stat = path.stat()
-    except FileNotFoundError:
-        return (0, 0)
-    return (stat.st_mtime_ns, stat.st_size)
+    except OSError as error:
+        return (0, 0, error.errno or 0)
+    return (stat.st_mtime_ns, stat.st_size, stat.st_ino)

@@ -4,7 +4,7 @@ A folder holds rule files in any subfolder, `exceptions/` (Sigma filters), `list
 `expand`) and, unless the setting `CLAWBACK_SAFETY` names it elsewhere, `safety.yml`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -25,20 +25,17 @@ from clawback.rules.source.documents import (
     read_model,
 )
 from clawback.rules.source.errors import Code, Place, Problems, RuleErrors
-from clawback.rules.source.list_files import LIST_SUFFIXES, read_list
+from clawback.rules.source.list_files import read_list
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
 from clawback.rules.source.reading import Reading
 from clawback.rules.source.responses import read_response
-from clawback.rules.source.rule_files import RULE_SUFFIXES, read_file_documents
+from clawback.rules.source.rule_files import LISTS, list_rule_folder, read_file_documents
 from clawback.rules.source.safety_file import SAFETY, is_safety_slip, read_safety
 from clawback.rules.source.sigma import read_detection
 from clawback.rules.source.yaml_reader import Document
 
 EXCEPTIONS = "exceptions"
-LISTS = "lists"
-"""Names with a special meaning in a folder of rules."""
-
-_MOST_FILES = 20_000
+"""The name of the folder of Sigma filters in a folder of rules."""
 
 
 def load_rules(
@@ -96,7 +93,7 @@ def _build(loaded: Loaded, today: Callable[[], date]) -> RuleSet:
 
 def read_folder(folder: Path, safety: Path | None = None) -> Loaded:
     """Read and check a folder without compiling it; `problems` of the result has all errors."""
-    loaded = Loaded(Problems())
+    loaded = Loaded(Problems(), folder)
     if not folder.is_dir():
         loaded.problems.add(
             Place(str(folder)),
@@ -106,7 +103,12 @@ def read_folder(folder: Path, safety: Path | None = None) -> Loaded:
         )
         return loaded
 
-    files = rule_files_of(folder)
+    listing = list_rule_folder(folder)
+    _add_listing_problems(folder, listing.problems, loaded.problems)
+    if Path() in listing.problems:
+        return loaded
+
+    files = [path for path in listing.files if not _is_safety(path)]
     loaded.safety = read_safety(folder, safety, loaded.problems)
     for path in files:
         # In a pass of their own, because rules and exceptions expand them.
@@ -124,22 +126,23 @@ def read_folder(folder: Path, safety: Path | None = None) -> Loaded:
     return loaded
 
 
+def _add_listing_problems(folder: Path, listed: Mapping[Path, str], problems: Problems) -> None:
+    for path, reason in listed.items():
+        problems.add(
+            Place(str(folder) if path == Path() else path.as_posix()),
+            Code.UNREADABLE,
+            reason,
+            remedy="put the files themselves there, or a link to a folder of these rules",
+        )
+
+
 def rule_files_of(folder: Path) -> list[Path]:
     """List the files of a folder that hold rules, exceptions or values, relative to it."""
-    found = (path.relative_to(folder) for path in folder.rglob("*") if is_read(folder, path))
-    return sorted(path for path in found if not _is_safety(path))[:_MOST_FILES]
+    return [path for path in list_rule_folder(folder).files if not _is_safety(path)]
 
 
 def _is_safety(path: Path) -> bool:
     return len(path.parts) == 1 and (path.name == SAFETY or is_safety_slip(path))
-
-
-def is_read(folder: Path, path: Path) -> bool:
-    """Whether a path below a folder of rules is one of its files, judged by its name."""
-    parts = path.relative_to(folder).parts
-    if any(part.startswith(".") for part in parts):
-        return False
-    return path.suffix.lower() in (LIST_SUFFIXES if parts[0] == LISTS else RULE_SUFFIXES)
 
 
 def _read_list(folder: Path, path: Path, loaded: Loaded) -> None:

@@ -33,6 +33,8 @@ class RuleReloadReporter:
 
         if change.new is None:
             log.error("rules.refused", running=change.old, error=change.error)
+        elif change.is_recovery:
+            log.info("rules.recovered", running=change.new)
         else:
             count = len(self._rules.current.rules)
             log.info("rules.loaded", old=change.old, new=change.new, rules=count)
@@ -49,7 +51,9 @@ class RuleReloadReporter:
 
 def _record(change: Reload) -> AuditRecord:
     now = datetime.now(UTC)
-    if change.new:
+    if change.is_recovery:
+        detail = f"{change.new} is on the disk again; the refusal is over"
+    elif change.new:
         detail = f"{change.old or 'nothing'} → {change.new}"
     else:
         kept = "stays, with the new safety.yml" if change.has_new_safety else "stays"

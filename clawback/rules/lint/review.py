@@ -56,6 +56,7 @@ def review_rules(loaded: Loaded, today: Callable[[], date] = utc_today) -> tuple
     _check_delivery_modes(loaded, found)
     check_while_held(loaded, found)
     if not len(loaded.problems):
+        _check_emptiness(loaded, found)
         rules = build_set(loaded, today)
         check_conflicts(rules, {one.read.name: _place_of(one) for one in loaded.rules}, found)
         responses = {one.read.name: one.document.key_at("response") for one in loaded.rules}
@@ -66,6 +67,17 @@ def review_rules(loaded: Loaded, today: Callable[[], date] = utc_today) -> tuple
         check_missing_groups(rules, groups, found)
 
     return tuple(sorted({*loaded.problems, *loaded.warnings, *found}))
+
+
+def _check_emptiness(loaded: Loaded, found: Problems) -> None:
+    """Refuse a folder without rules: its files are elsewhere, or were not mounted."""
+    if not loaded.rules:
+        found.add(
+            Place(str(loaded.folder)),
+            Code.NO_RULES,
+            "the folder has no rules",
+            remedy="check that it is the right folder and that its files are there",
+        )
 
 
 def _check_delivery_modes(loaded: Loaded, found: Problems) -> None:

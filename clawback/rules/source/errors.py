@@ -24,6 +24,7 @@ class Code(StrEnum):
     """The kind of a problem; stable, for programs and for the index of errors in the docs."""
 
     UNREADABLE = "unreadable"
+    NO_RULES = "no-rules"
     YAML = "yaml"
     FORBIDDEN_YAML = "forbidden-yaml"
     INVISIBLE = "invisible-character"

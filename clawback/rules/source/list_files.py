@@ -14,7 +14,6 @@ from clawback.rules.source.documents import ListDocument, PeopleDocument, read_m
 from clawback.rules.source.errors import Code, Place, Problems
 from clawback.rules.source.rule_files import RULE_SUFFIXES, read_file_documents, read_file_text
 
-LIST_SUFFIXES = RULE_SUFFIXES | {".txt", ".csv"}
 MOST_VALUES = 100_000
 LARGEST_LIST = 8 << 20
 _LONGEST_VALUE = 2000

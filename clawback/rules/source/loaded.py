@@ -1,6 +1,7 @@
 """The documents of a folder, read one by one, before the whole set is compiled. Data only."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from clawback.model.events import EventKind
 from clawback.rules.source.condition import Node
@@ -54,6 +55,7 @@ class Loaded:
     """Everything that could be read of a folder, and the problems."""
 
     problems: Problems
+    folder: Path = Path()
     warnings: Problems = field(default_factory=Problems)
     safety: Safety = field(default_factory=Safety)
     lists: dict[str, tuple[str, ...]] = field(default_factory=dict)

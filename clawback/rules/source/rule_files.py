@@ -1,4 +1,4 @@
-"""Reads files of a folder of rules, and nothing outside of it.
+"""Lists and reads files of a folder of rules, and nothing outside of it.
 
 Problems quote what they are about, and a folder may come from a shared repository: a link in it
 must not make `rules check`, a log or a notification show another file of the machine.
@@ -7,6 +7,7 @@ must not make `rules check`, a log or a notification show another file of the ma
 import codecs
 import os
 import stat
+from dataclasses import dataclass, field
 from errno import EINVAL
 from pathlib import Path
 
@@ -22,8 +23,96 @@ RULE_SUFFIXES = frozenset({".yml", ".yaml"})
 """How the name of a YAML file ends, in lower case or not."""
 
 
+LISTS = "lists"
+"""The name of the folder of values that rules name."""
+LIST_SUFFIXES = RULE_SUFFIXES | {".txt", ".csv"}
+MOST_FILES = 20_000
+_MOST_FOLDERS = 1_000
+_DEEPEST = 20
+"""Folders in folders. Links between folders could make any number of paths."""
+_MOST_PROBLEMS = 100
+
+
+_TOO_LARGE = f"it has over {MOST_FILES:,} files or {_MOST_FOLDERS:,} folders, or too deep ones"
+
+
 class LinkOutOfFolder(OSError):
-    """The file is a link to somewhere that does not belong to the rules."""
+    """It is a link to somewhere that does not belong to the rules."""
+
+
+@dataclass
+class Listing:
+    """The files of a folder of rules, relative to it, and what of it could not be listed.
+
+    `problems` names a link or a folder, and says why its files are missing.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    problems: dict[Path, str] = field(default_factory=dict)
+    folders: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is more than a folder of rules may have."""
+        return (
+            len(self.files) >= MOST_FILES
+            or self.folders >= _MOST_FOLDERS
+            or len(self.problems) >= _MOST_PROBLEMS
+        )
+
+
+def list_rule_folder(folder: Path) -> Listing:
+    """List the files of a folder that hold rules, exceptions, values or limits, by their names.
+
+    Links to folders are followed within the folder: Kubernetes mounts the folders of a ConfigMap
+    as links through `..data`. Names that begin with a dot are left out. It raises nothing.
+    """
+    found = Listing()
+    root = Path(os.path.realpath(folder))
+    _list_below(Path(), (root,), found)
+    found.files.sort()
+    return found
+
+
+def _list_below(inner: Path, parents: tuple[Path, ...], found: Listing) -> None:
+    """List the folder `inner`. `parents` are the real paths from the root to it."""
+    real = parents[-1]
+    try:
+        names = sorted(one.name for one in real.iterdir() if not one.name.startswith("."))
+    except OSError as error:
+        found.problems[inner] = f"the folder cannot be read: {error.strerror}"
+        return
+
+    found.folders += 1
+    for name in names:
+        path = inner / name
+        if found.is_full or len(parents) > _DEEPEST or Path() in found.problems:
+            found.problems = {Path(): _TOO_LARGE}
+            return
+
+        if (real / name).is_dir():
+            _list_folder(path, parents, found)
+        elif _has_rule_name(path):
+            found.files.append(path)
+        elif (real / name).is_symlink() and not (real / name).exists():
+            # It may stand for a folder, whose exceptions must not be missing unnoticed.
+            found.problems[path] = "the link leads nowhere"
+
+
+def _list_folder(inner: Path, parents: tuple[Path, ...], found: Listing) -> None:
+    real = Path(os.path.realpath(parents[-1] / inner.name))
+    reason = _reason_outside(parents[0], real)
+    if real in parents:
+        reason = "it is a link to a folder above it"
+
+    if reason is None:
+        _list_below(inner, (*parents, real), found)
+    else:
+        found.problems[inner] = f"the folder is not read: {reason}"
+
+
+def _has_rule_name(path: Path) -> bool:
+    return path.suffix.lower() in (LIST_SUFFIXES if path.parts[0] == LISTS else RULE_SUFFIXES)
 
 
 def read_rule_file(folder: Path, name: str | Path) -> bytes:
@@ -37,7 +126,8 @@ def read_rule_file(folder: Path, name: str | Path) -> bytes:
 
     """
     real = os.path.realpath(folder / name)
-    _require_inside(Path(os.path.realpath(folder)), Path(real))
+    if reason := _reason_outside(Path(os.path.realpath(folder)), Path(real)):
+        raise LinkOutOfFolder(EINVAL, reason)
 
     # What is a link by now has been changed since it was resolved; a pipe must not block.
     file = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -95,10 +185,12 @@ def _read(folder: Path, name: str | Path, problems: Problems, shown: str) -> byt
     return None
 
 
-def _require_inside(folder: Path, file: Path) -> None:
-    if not file.is_relative_to(folder):
-        raise LinkOutOfFolder(EINVAL, "it is a link out of the folder")
+def _reason_outside(folder: Path, real: Path) -> str | None:
+    """Say why a real path does not belong to a folder of rules; None if it does."""
+    if not real.is_relative_to(folder):
+        return "it is a link out of the folder"
 
-    parts = file.relative_to(folder).parts
+    parts = real.relative_to(folder).parts
     if any(part.startswith(".") and not part.startswith("..") for part in parts):
-        raise LinkOutOfFolder(EINVAL, "it is a link to a hidden file")
+        return "it is a link to a hidden file"
+    return None
