@@ -79,6 +79,7 @@ from clawback.telemetry.activity_interceptor import ActivityInterceptor
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.telemetry.probes import ProcessProbes
 from clawback.telemetry.runtime import build_runtime
+from clawback.telemetry.supervisor import BackgroundTask, Supervisor
 from clawback.temporal import names
 from clawback.temporal.account_binding import ForeignAccount
 from clawback.temporal.activation_memory import LeanWorkflowInterceptor, LeanWorkflowRunner
@@ -200,22 +201,25 @@ class WorkerProcess:
         versioning = deployment_config(settings)
         monitor = WorkerMonitor(client, telemetry.scrape, versioning.version)
         versions = VersionMonitor(client, versioning.version)
-        health = join_health(monitor, versions, PollHealth(PollerGateway(client), intervals))
+        tasks = Supervisor()
+        metrics.show_failed_tasks(tasks)
+        polls = PollHealth(PollerGateway(client), intervals)
+        health = join_health(tasks, monitor, versions, polls)
         probes = {"/livez": self._probes.find_hang, "/readyz": self._probes.find_unready}
         stack.enter_context(
             serve_metrics(settings.metrics, [telemetry.scrape], health, probes=probes)
         )
         metrics.initialise_channels(channels)
-        for watching in (
-            self._probes.watch(),
-            monitor.watch(),
-            versions.watch(),
-            monitor_channels(client, tuple(channels)),
-        ):
-            stack.callback(asyncio.create_task(watching).cancel)
-
         permit = SuspensionPermit(KillSwitch(keeper))
-        stack.callback(asyncio.create_task(permit.watch()).cancel)
+        for task, work in {
+            BackgroundTask.EVENT_LOOP: self._probes.watch,
+            BackgroundTask.PROGRESS: monitor.watch,
+            BackgroundTask.VERSIONS: versions.watch,
+            BackgroundTask.CHANNELS: lambda: monitor_channels(client, tuple(channels)),
+            BackgroundTask.SUSPENSION: permit.watch,
+        }.items():
+            await stack.enter_async_context(tasks.running(task, work))
+
         api = await stack.enter_async_context(connect_api(settings, permit))
         metrics.API_RATE_LIMIT_REMAINING.set_function(lambda: api.rate_limit.remaining)
         metrics.API_RATE_LIMIT_RESET_SECONDS.set_function(
@@ -233,7 +237,7 @@ class WorkerProcess:
         await components.pollers.start_pollers()
         await ReconciliationGateway(client).ensure_schedule()
 
-        await components.services.start(stack, rules, keeper, self._refusals)
+        await components.services.start(stack, tasks, rules, keeper, self._refusals)
         self._probes.note_ready()
         log.info(
             "worker.started",

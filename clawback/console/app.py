@@ -63,11 +63,11 @@ def build_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(services.read_model.running())
-            await stack.enter_async_context(services.containment.running())
+            await stack.enter_async_context(services.read_model.running(services.tasks))
+            await stack.enter_async_context(services.containment.running(services.tasks))
             await stack.enter_async_context(services.stops.running())
-            await stack.enter_async_context(services.undos.running())
-            await stack.enter_async_context(services.undo_record.running())
+            await stack.enter_async_context(services.undos.running(services.tasks))
+            await stack.enter_async_context(services.undo_record.running(services.tasks))
             await stack.enter_async_context(services.backtests.running())
             yield
             services.closing.set()

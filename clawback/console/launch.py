@@ -21,6 +21,7 @@ from clawback.console.services import Services
 from clawback.local.worker_api import NoCredentials, open_worker_api
 from clawback.model.hosts import split_address
 from clawback.settings import Settings
+from clawback.telemetry.supervisor import BackgroundTask
 from clawback.temporal.access_gateway import AccessGateway
 from clawback.temporal.account_binding import connect_to_own
 from clawback.temporal.client import read_keys
@@ -88,7 +89,9 @@ async def open_console(settings: Settings) -> AsyncIterator[Console]:
         api = ApiServices(client, settings, services.rules.read)
         revocations = SharedRevocations(api.access, AccessGateway(client))
         await api.access.read()
-        await stack.enter_async_context(running_beside(api.access.watch()))
+        await stack.enter_async_context(
+            services.tasks.running(BackgroundTask.ACCESS, api.access.watch)
+        )
         # The first page of a case would wait for this, for seconds.
         await stack.enter_async_context(running_beside(services.rules.read_facts()))
         door = await stack.enter_async_context(open_front_door(settings, keys, revocations))

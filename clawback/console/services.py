@@ -31,6 +31,7 @@ from clawback.console.sources.undo_watch import UndoWatch
 from clawback.console.static_files import StaticFiles
 from clawback.console.stop_attempts import StopAttempts
 from clawback.settings import Settings
+from clawback.telemetry.supervisor import Supervisor
 from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.guard_gateway import GuardGateway
@@ -53,6 +54,7 @@ class Services:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     api: EmailSecurity | None = None
+    tasks: Supervisor = field(default_factory=Supervisor)
 
     def __post_init__(self) -> None:
         self.cases = CaseGateway(self.client)

@@ -21,7 +21,7 @@ from clawback.audit import (
 from clawback.model.audit_record import AuditRecord
 from clawback.model.durations import format_duration
 from clawback.model.loggable import LoggableText
-from clawback.services.audit_shipper import build_shipper
+from clawback.services.audit_shipper import AuditShipper, build_shipper
 from clawback.settings import Settings
 from clawback.shipping import read_cursor
 from clawback.telemetry import metrics
@@ -63,13 +63,13 @@ class AuditKeeper:
         """The head that was published last, shortened for people; empty if there is none."""
         return self._published.short if self._published else ""
 
-    async def watch(self) -> None:
-        """Publish the head, tidy up and ship until cancelled."""
-        await asyncio.gather(
-            self._watch(), *([self._shipper.watch()] if self._shipper is not None else [])
-        )
+    @property
+    def shipper(self) -> AuditShipper | None:
+        """What ships the audit, if the settings name a collector."""
+        return self._shipper
 
-    async def _watch(self) -> None:
+    async def watch(self) -> None:
+        """Publish the head and tidy up until cancelled."""
         while True:
             await self.look()
             if time.monotonic() >= self._next_tidying:

@@ -1,6 +1,5 @@
 """What runs in a worker process beside workflows and activities, from its start to its end."""
 
-import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from clawback.services.guard_monitor import monitor_guard
 from clawback.services.never_block_watcher import NeverBlockWatcher
 from clawback.services.refusal_reporter import RefusalReporter
 from clawback.services.rule_reload_reporter import RuleReloadReporter
+from clawback.telemetry.supervisor import BackgroundTask, Supervisor
 from clawback.temporal.guard_keeper import GuardKeeper
 
 
@@ -24,6 +24,7 @@ class Services:
     async def start(
         self,
         stack: AsyncExitStack,
+        tasks: Supervisor,
         rules: LiveRules,
         keeper: GuardKeeper,
         refusals: RefusalReporter,
@@ -35,11 +36,15 @@ class Services:
             await self.never_block.compare()
 
         await on_reload(Reload(None, rules.current.version))
-        for service in (
-            rules.watch(on_reload),
-            self.never_block.watch(),
-            refusals.watch(self.audit_keeper.writer),
-            self.audit_keeper.watch(),
-            monitor_guard(keeper),
-        ):
-            stack.callback(asyncio.create_task(service).cancel)
+        audit = self.audit_keeper
+        works = {
+            BackgroundTask.RULES: lambda: rules.watch(on_reload),
+            BackgroundTask.NEVER_BLOCK: self.never_block.watch,
+            BackgroundTask.REFUSALS: lambda: refusals.watch(audit.writer),
+            BackgroundTask.AUDIT: audit.watch,
+            BackgroundTask.KILL_SWITCH: lambda: monitor_guard(keeper),
+        }
+        if audit.shipper is not None:
+            works[BackgroundTask.SHIPPING] = audit.shipper.watch
+        for task, work in works.items():
+            await stack.enter_async_context(tasks.running(task, work))

@@ -17,7 +17,7 @@ log = structlog.get_logger("clawback")
 
 async def monitor_channels(client: Client, channels: Collection[str]) -> None:
     """Count what waits for each channel until cancelled."""
-    while channels:
+    while True:
         try:
             for channel in channels:
                 for state, count in (await count_waiting(client, channel)).items():

@@ -95,7 +95,8 @@ class WorkerMonitor:
         self._report(self._health.problems(now))
 
     def _report(self, problems: dict[StuckReason, str]) -> None:
-        for reason in StuckReason:
+        # What fails in the background is shown by the supervisor: this is one of its tasks.
+        for reason in set(StuckReason) - {StuckReason.TASK_FAILED}:
             metrics.WORKER_STUCK.labels(reason.value).set(reason in problems)
             if reason in problems and reason not in self._problems:
                 log.error("worker.stuck", reason=reason, problem=LoggableText(problems[reason]))

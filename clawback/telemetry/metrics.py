@@ -6,7 +6,7 @@ this, because it replays. docs/operations/monitoring.md has the table, generated
 
 import math
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from itertools import product
 from typing import Final
@@ -289,6 +289,12 @@ def _initialise() -> None:
 
 
 _initialise()
+
+
+def show_failed_tasks(failing: Callable[[], str | None]) -> None:
+    """Show as a stuck worker that a background task fails; `failing` says which, if any."""
+    gauge = WORKER_STUCK.labels(StuckReason.TASK_FAILED.value)
+    gauge.set_function(lambda: failing() is not None)
 
 
 _channels = {"reporters"}

@@ -41,6 +41,7 @@ class StuckReason(StrEnum):
     NO_FREE_SLOT = "no_free_slot"
     NO_PROGRESS = "no_progress"
     NON_DETERMINISM = "non_determinism"
+    TASK_FAILED = "task_failed"
 
 
 @dataclass

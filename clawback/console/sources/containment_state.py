@@ -9,9 +9,9 @@ from typing import Final
 
 from temporalio.service import RPCError
 
-from clawback.console.background_task import running_beside
 from clawback.console.changes import Changes
 from clawback.guard import Stop
+from clawback.telemetry.supervisor import BackgroundTask, Supervisor
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.key_ring import PayloadKeyError
 from clawback.temporal.workflow_calls import QueryFailed
@@ -77,9 +77,9 @@ class ContainmentState:
         return None if snapshot is None else snapshot.stopped
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self, tasks: Supervisor) -> AsyncIterator[None]:
         """Ask every two seconds until the block is left."""
-        async with running_beside(self._keep_asking()):
+        async with tasks.running(BackgroundTask.CONTAINMENT, self._keep_asking):
             yield
 
     async def _keep_asking(self) -> None:

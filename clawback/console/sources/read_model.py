@@ -19,10 +19,10 @@ from temporalio.service import RPCError
 from clawback.cases import CaseState
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.summary import CaseSummary, DecisionNote
-from clawback.console.background_task import running_beside
 from clawback.console.changes import Changes
 from clawback.model.level import Level
 from clawback.model.loggable import LoggableText
+from clawback.telemetry.supervisor import BackgroundTask, Supervisor
 from clawback.temporal import names
 from clawback.temporal.case_entries import CaseLine, list_entries
 from clawback.temporal.case_index import CHANGES_OVERLAP, CaseFilter
@@ -239,9 +239,9 @@ class ReadModel:
         return None if self.read_at is None else self.now() - self.read_at
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self, tasks: Supervisor) -> AsyncIterator[None]:
         """Read everything, then what changed, until the block is left."""
-        async with running_beside(self._keep_reading()):
+        async with tasks.running(BackgroundTask.CASES, self._keep_reading):
             yield
 
     async def refresh(self) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from clawback.console.background_task import running_beside
+from clawback.telemetry.supervisor import BackgroundTask, Supervisor
 from clawback.temporal.fan_out import gather_limited
 from clawback.temporal.undo_gateway import UndoneAction, UndoSummary
 from clawback.temporal.undo_runs import UndoRun, UndoRuns
@@ -58,9 +58,9 @@ class UndoRecord:
         self.actions = {one.action: one for one in total.actions}
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self, tasks: Supervisor) -> AsyncIterator[None]:
         """Read every minute until the block is left."""
-        async with running_beside(self._keep_reading()):
+        async with tasks.running(BackgroundTask.UNDO_RECORD, self._keep_reading):
             yield
 
     async def _read_result(self, run: UndoRun) -> tuple[str, UndoSummary | None]:

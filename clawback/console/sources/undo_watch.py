@@ -9,8 +9,8 @@ from typing import Final
 import structlog
 from temporalio.service import RPCError
 
-from clawback.console.background_task import running_beside
 from clawback.console.changes import Changes
+from clawback.telemetry.supervisor import BackgroundTask, Supervisor
 from clawback.temporal.fan_out import UNANSWERED
 from clawback.temporal.undo_runs import UndoReading, UndoRun, UndoRuns
 
@@ -54,9 +54,9 @@ class UndoWatch:
             self._watched.setdefault(number, None)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self, tasks: Supervisor) -> AsyncIterator[None]:
         """Follow what is watched until the block is left."""
-        async with running_beside(self._keep_following()):
+        async with tasks.running(BackgroundTask.UNDOS, self._keep_following):
             yield
 
     async def _read_listed(self, run: UndoRun) -> UndoReading:
