@@ -24,8 +24,11 @@ BEC = Path("bec") / "quarantine_bec.yml"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the shipped rules."""
-    return Path(shutil.copytree(SHIPPED, tmp_path / "rules"))
+    """A folder with one of the shipped rules: loading all of them for each test takes seconds."""
+    (tmp_path / "rules" / BEC).parent.mkdir(parents=True)
+    for file in (BEC, Path("safety.yml")):
+        shutil.copy(SHIPPED / file, tmp_path / "rules" / file)
+    return tmp_path / "rules"
 
 
 def edit(path: Path, old: str, new: str) -> None:
