@@ -10,8 +10,10 @@ from clawback.console.services import services_of
 
 
 async def _report_health(request: Request) -> Response:
-    """Answer whether cases can be read now."""
-    return _answer(services_of(request).read_model.problem)
+    """Answer whether cases can be read now, and no background task fails."""
+    services = services_of(request)
+    problems = (services.read_model.problem, services.tasks())
+    return _answer("; ".join(problem for problem in problems if problem))
 
 
 async def _report_alive(_: Request) -> Response:
