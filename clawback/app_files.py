@@ -16,7 +16,7 @@ from clawback import __version__
 
 _PACKAGE = Path(__file__).resolve().parent
 _NEVER_IN_A_WORKER = frozenset(
-    {"_app", "backtest", "cli", "codec", "doctor", "local", "rehearsal", "simulator"}
+    {"_app", "backtest", "backup", "cli", "codec", "doctor", "local", "rehearsal", "simulator"}
 )
 _DIGITS = 12
 

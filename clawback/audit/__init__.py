@@ -14,7 +14,7 @@ from clawback.audit.audit_writer import AuditWriter
 from clawback.audit.backlog import START, AuditLine, Backlog, read_head
 from clawback.audit.chain import GENESIS, ChainLink, Head
 from clawback.audit.files import audit_files, open_audit_file, sequence_of
-from clawback.audit.reading import Tail, latest_matches, read_records
+from clawback.audit.reading import Tail, latest_matches, read_records, read_records_after
 from clawback.audit.retention import compress_rotated, find_removable
 from clawback.audit.searching import AuditFilter, AuditSearch, FoundRecord, find_cases
 from clawback.audit.signing import AuditKeyError, PublicKey, read_public_keys
@@ -48,6 +48,7 @@ __all__ = [
     "read_head",
     "read_public_keys",
     "read_records",
+    "read_records_after",
     "sequence_of",
     "verify",
     "verify_tail",

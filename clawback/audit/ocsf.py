@@ -80,6 +80,7 @@ _MAPPINGS = {
     RecordKind.TOKEN_CREATED: _Mapping(_Class.LIFECYCLE, 8, "Update", 1, _Severity.MEDIUM),
     RecordKind.TOKEN_REVOKED: _Mapping(_Class.LIFECYCLE, 8, "Update"),
     RecordKind.SESSION_REVOKED: _Mapping(_Class.LIFECYCLE, 8, "Update"),
+    RecordKind.RESTORED: _Mapping(_Class.LIFECYCLE, 8, "Update", severity=_Severity.MEDIUM),
     RecordKind.BY_HAND: _Mapping(_Class.REMEDIATION, 99, "Other"),
 }
 

@@ -44,6 +44,19 @@ def read_records(path: Path) -> Iterator[AuditRecord]:
                 yield record
 
 
+def read_records_after(path: Path, head: Head) -> Iterator[AuditRecord]:
+    """Read the records that follow a line of an audit, oldest first; all if it lacks the line.
+
+    Raises:
+        OSError: a file cannot be read.
+
+    """
+    backlog = Backlog(path)
+    while lines := backlog.read(head):
+        head = lines[-1].head
+        yield from filter(None, (_parse_record(line.text) for line in lines))
+
+
 class Tail:
     """Returns each new record once, starting at the end of an audit, through rotations.
 

@@ -62,6 +62,10 @@ COMMANDS = {
     "codec": LazyCommand(
         "clawback.cli.codec:codec", "Serve the Temporal UI with decrypted payloads until Ctrl-C."
     ),
+    "backup": LazyCommand("clawback.cli.backup:backup", "Back up this installation while it runs."),
+    "restore": LazyCommand(
+        "clawback.cli.restore:restore", "Restore a backup into an empty state folder."
+    ),
     "report": LazyCommand(
         "clawback.cli.report:report", "Report what clawback did in a period, with formulas."
     ),

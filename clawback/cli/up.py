@@ -16,7 +16,7 @@ from rich.live import Live
 
 from clawback.audit import Tail
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.output import print_error
+from clawback.cli.output import print_error, print_status
 from clawback.identity.links import LINK_SECONDS
 from clawback.local import (
     ProcessFailed,
@@ -31,6 +31,7 @@ from clawback.local import (
 )
 from clawback.local.account_check import AccountRefused, check_account
 from clawback.local.installation import Installation, plan_installation
+from clawback.local.server_database import fit_database
 from clawback.model.hosts import split_address
 from clawback.private_files import describe_hidden, hide, hide_new_files
 from clawback.settings import Settings, load_settings
@@ -80,6 +81,7 @@ async def _run(settings: Settings, *, plain: bool) -> int:
         if repaired := hide(settings.private_paths()):
             print_error(describe_hidden(repaired))
         await _check(installation)
+        await _fit_database(installation)
         about_keys = _make_keys(installation)
         processes = installation.processes()
         stopped = _stop_on_signals(processes)
@@ -109,6 +111,20 @@ async def _check(installation: Installation) -> None:
         await connect_to_own(settings)
 
     check_ports(list(installation.ports()))
+
+
+async def _fit_database(installation: Installation) -> None:
+    """Carry the database into the schema of this version of the server, if it has another."""
+    if (server := installation.temporal) is None:
+        return
+    carried = await fit_database(
+        server, lambda: print_status("Carrying the database to the new Temporal server …")
+    )
+    if carried is not None:
+        print_status(
+            f"Carried {carried.rows:,} rows from {carried.before} to {carried.after}; the old "
+            f"database is {carried.kept}: remove it once you do not want to go back"
+        )
 
 
 def _make_keys(installation: Installation) -> str | None:

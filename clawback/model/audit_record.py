@@ -60,6 +60,7 @@ class RecordKind(StrEnum):
     SESSION_REVOKED = "session_revoked"
     BY_HAND = "by_hand"
     VIEWED = "viewed"
+    RESTORED = "restored"
 
 
 class AuditRecord(Payload):

@@ -15,6 +15,8 @@ from clawback.model.payload import Payload
 from clawback.temporal.guard_gateway import GuardView
 
 log = structlog.get_logger("clawback")
+_AHEAD = 1_000
+"""Runs by which a restored guard is behind what is remembered: more than it makes in a backup."""
 
 
 class GuardPosition(Payload):
@@ -99,3 +101,18 @@ class GuardMemory:
 class _Remembered(Payload):
     server: str
     position: GuardPosition
+
+
+def remember_restored(path: Path, server: str) -> None:
+    """Change the memory of a backup, so that the guard of its database is found to be an older one.
+
+    What it had spent and decided after the backup is unknown: it stops until a person resumes.
+
+    Raises:
+        OSError: the file cannot be read or written.
+        ValidationError: it is no memory of a guard.
+
+    """
+    known = _Remembered.model_validate_json(path.read_bytes())
+    later = known.position.model_copy(update={"generation": known.position.generation + _AHEAD})
+    path.write_text(_Remembered(server=server, position=later).model_dump_json(), encoding="utf-8")

@@ -30,6 +30,11 @@ def key_file(settings: Settings) -> Path | None:
     return next(iter((*running, *found)), None)
 
 
+def default_key_file(settings: Settings) -> Path:
+    """Return where the keys of an embedded installation are."""
+    return settings.folder / _NAME
+
+
 def make_keys(settings: Settings, database: Path) -> LoggableText | None:
     """Make the key of an embedded installation, if it has none and nothing was written without.
 
@@ -39,7 +44,7 @@ def make_keys(settings: Settings, database: Path) -> LoggableText | None:
         OSError: the file cannot be written.
 
     """
-    file = settings.folder / _NAME
+    file = default_key_file(settings)
     if not _makes_keys(settings) or settings.encryption_key_file or file.exists():
         return None
 
