@@ -5,7 +5,9 @@ import os
 import shutil
 import socket
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -136,17 +138,85 @@ def server_options(*configured: str) -> dict[str, Any]:
     }
 
 
+@asynccontextmanager
+async def started_server(*configured: str) -> AsyncIterator[Client]:
+    """Run a Temporal dev server until the block is left; it starts in half a second."""
+    async with await WorkflowEnvironment.start_local(**server_options(*configured)) as environment:
+        yield environment.client
+
+
+class SharedServers:
+    """Dev servers with many namespaces, of which each test gets an empty one.
+
+    A test leaves its workflows behind, and nothing serves them any more. When all namespaces of a
+    server are used, another one starts, so that none grows without bound.
+    """
+
+    NAMESPACES = 40
+
+    def __init__(self) -> None:
+        self._unused: list[str] = []
+        self._servers: list[WorkflowEnvironment] = []
+        self._users: Counter[WorkflowEnvironment] = Counter()
+
+    @asynccontextmanager
+    async def namespace(self) -> AsyncIterator[Client]:
+        """Connect to a namespace that nobody has used."""
+        if not self._unused:
+            await self._start()
+        server, name = self._servers[-1], self._unused.pop()
+
+        self._users[server] += 1
+        try:
+            yield await Client.connect(
+                server.client.service_client.config.target_host,
+                namespace=name,
+                data_converter=data_converter(None),
+            )
+        finally:
+            self._users[server] -= 1
+
+    async def close(self) -> None:
+        """End the servers that nobody uses; a fixture of a module may use one for long."""
+        for server in [one for one in self._servers if not self._users[one]]:
+            self._servers.remove(server)
+            await server.shutdown()
+
+    async def _start(self) -> None:
+        await self.close()
+        self._unused = [f"test-{number}" for number in range(self.NAMESPACES)]
+        options = server_options()
+        options["dev_server_extra_args"] += [f"--namespace={name}" for name in self._unused]
+        self._servers.append(await WorkflowEnvironment.start_local(**options))
+
+
+@pytest.fixture(scope="session")
+async def shared_servers() -> AsyncIterator[SharedServers]:
+    """The servers that the tests of this process share, started when a test needs one."""
+    servers = SharedServers()
+    yield servers
+    await servers.close()
+
+
 @pytest.fixture
 async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
-    """A Temporal dev server for one test; it starts in half a second.
+    """A Temporal dev server for one test, for instance one that starts commands.
 
     An indirect parameter gives further dynamic configuration, for instance
     `("limit.historyCount.suggestContinueAsNew=40",)`.
     """
-    async with await WorkflowEnvironment.start_local(
-        **server_options(*getattr(request, "param", ()))
-    ) as environment:
-        yield environment.client
+    async with started_server(*getattr(request, "param", ())) as client:
+        yield client
+
+
+@asynccontextmanager
+async def server_or_namespace(
+    request: pytest.FixtureRequest, servers: SharedServers
+) -> AsyncIterator[Client]:
+    """Run a server if the test configures one, else give it a namespace of a shared server."""
+    configured = getattr(request, "param", ())
+    async with started_server(*configured) if configured else servers.namespace() as client:
+        yield client
 
 
 @pytest.fixture

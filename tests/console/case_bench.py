@@ -7,14 +7,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from temporalio.testing import WorkflowEnvironment
+from temporalio.client import Client
 
 from clawback.actions import Move
 from clawback.cases import CasePlan, CaseState
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
-from tests.conftest import server_options
 from tests.console.console_site import ConsoleSite, running_console
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
@@ -87,11 +86,10 @@ class CaseBench:
 
 
 @asynccontextmanager
-async def case_bench(folder: Path) -> AsyncIterator[CaseBench]:
-    """Run server, workers, simulator and console until the block is left."""
+async def case_bench(client: Client, folder: Path) -> AsyncIterator[CaseBench]:
+    """Run workers, simulator and console until the block is left."""
     async with (
-        await WorkflowEnvironment.start_local(**server_options()) as environment,
-        deployed(environment.client, simulated([]), folder) as deployment,
-        running_console(environment.client, deployment.settings, deployment.api) as site,
+        deployed(client, simulated([]), folder) as deployment,
+        running_console(client, deployment.settings, deployment.api) as site,
     ):
         yield CaseBench(deployment, site)

@@ -1,11 +1,13 @@
-"""A browser for the pages: Debian's chromium, driven by Playwright, one for each process."""
+"""Namespaces, and a browser for each process: Debian's chromium, driven by Playwright."""
 
 import shutil
 from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Browser, async_playwright
+from temporalio.client import Client
 
+from tests.conftest import SharedServers, server_or_namespace
 from tests.console.case_bench import CaseBench, case_bench
 
 CHROMIUM = next(
@@ -14,10 +16,22 @@ CHROMIUM = next(
 )
 
 
+@pytest.fixture
+async def temporal(
+    request: pytest.FixtureRequest, shared_servers: SharedServers
+) -> AsyncIterator[Client]:
+    """An empty namespace; a server of its own for a test that configures it."""
+    async with server_or_namespace(request, shared_servers) as client:
+        yield client
+
+
 @pytest.fixture(scope="module")
-async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CaseBench]:
+async def bench(
+    tmp_path_factory: pytest.TempPathFactory, shared_servers: SharedServers
+) -> AsyncIterator[CaseBench]:
     """A console over an installation in which each test makes its own cases."""
-    async with case_bench(tmp_path_factory.mktemp("console")) as bench:
+    folder = tmp_path_factory.mktemp("console")
+    async with shared_servers.namespace() as client, case_bench(client, folder) as bench:
         yield bench
 
 

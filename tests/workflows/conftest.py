@@ -1,9 +1,12 @@
-"""Pauses of workflows, a tenth as long."""
+"""A namespace for each test, and pauses of workflows that are a tenth as long."""
 
 import sys
+from collections.abc import AsyncIterator
 
 import pytest
+from temporalio.client import Client
 
+from tests.conftest import SharedServers, server_or_namespace
 from workflows import options
 
 PAUSES = (
@@ -19,6 +22,15 @@ PAUSES = (
     "SWEEP_PAUSE",
     "TROUBLE_PAUSE",
 )
+
+
+@pytest.fixture
+async def temporal(
+    request: pytest.FixtureRequest, shared_servers: SharedServers
+) -> AsyncIterator[Client]:
+    """An empty namespace; a server of its own for a test that configures it."""
+    async with server_or_namespace(request, shared_servers) as client:
+        yield client
 
 
 @pytest.fixture(autouse=True)

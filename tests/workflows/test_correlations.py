@@ -94,7 +94,9 @@ def matches(numbers: Iterable[int]) -> list[Match]:
 async def another(client: Client) -> Client:
     """Connect once more: one client cannot serve two workers of a queue."""
     address = client.service_client.config.target_host
-    return await Client.connect(address, data_converter=client.data_converter)
+    return await Client.connect(
+        address, namespace=client.namespace, data_converter=client.data_converter
+    )
 
 
 async def windows(deployment: Deployment) -> list[CountedWindow]:

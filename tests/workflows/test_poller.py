@@ -460,7 +460,9 @@ async def test_two_workers_signal_each_match_once(temporal: Client, tmp_path: Pa
     lines = list(outbreak(60))
     simulator = simulated(lines)
     other = await Client.connect(
-        temporal.service_client.config.target_host, data_converter=temporal.data_converter
+        temporal.service_client.config.target_host,
+        namespace=temporal.namespace,
+        data_converter=temporal.data_converter,
     )
     async with (
         deployed(temporal, simulator, tmp_path) as deployment,

@@ -56,7 +56,9 @@ async def another_worker(temporal: Client, deployment: Deployment) -> AsyncItera
             connect_api(deployment.settings, KillSwitch(GuardGateway(temporal)))
         )
         own = await Client.connect(
-            temporal.service_client.config.target_host, data_converter=temporal.data_converter
+            temporal.service_client.config.target_host,
+            namespace=temporal.namespace,
+            data_converter=temporal.data_converter,
         )
         rules = LiveRules.load(deployment.settings.rules)
         components = process.build_components(

@@ -80,7 +80,9 @@ async def running(
     temporal: Client, simulator: Simulator, state: Path, versioning: WorkerDeploymentConfig
 ) -> AsyncIterator[Deployment]:
     """Run the workers of a build, over a client of their own."""
-    client = await Client.connect(address_of(temporal), data_converter=data_converter(None))
+    client = await Client.connect(
+        address_of(temporal), namespace=temporal.namespace, data_converter=data_converter(None)
+    )
     rules = state / "rules"
     rules.mkdir(exist_ok=True)
     (rules / "safety.yml").write_text("{}")
@@ -132,7 +134,12 @@ def documented(word: str, build: str, client: Client) -> list[str]:
     lines = re.findall(r"^ *\$ (temporal .*?)(?:\s+#.*)?$", PAGE.read_text(), re.MULTILINE)
     (line,) = {line for line in lines if word in line}
     words = shlex.split(re.sub(r"0\.\d\.0-[0-9a-f]{12}", build, line))
-    return [temporal_binary(), *words[1:], "--address", address_of(client)]
+    return [temporal_binary(), *words[1:], *server_flags(client)]
+
+
+def server_flags(client: Client) -> list[str]:
+    """Build the flags by which the `temporal` command finds what a client is connected to."""
+    return ["--address", address_of(client), "--namespace", client.namespace]
 
 
 def run(command: list[str]) -> str:
@@ -188,15 +195,8 @@ async def test_cases_of_a_build_that_is_gone_are_reported_and_can_be_moved(
 
         command = re.search(r"`temporal (workflow update-options .*)`", finding.remedy or "")
         assert command is not None
-        run(
-            [
-                temporal_binary(),
-                *shlex.split(command[1]),
-                "--yes",
-                "--address",
-                address_of(temporal),
-            ]
-        )
+        words = shlex.split(command[1])
+        run([temporal_binary(), *words, "--yes", *server_flags(temporal)])
 
         async def is_well() -> bool | None:
             await monitor.check()
@@ -273,7 +273,10 @@ async def test_a_case_that_does_not_fit_the_code_makes_the_worker_unhealthy(
 
     runtime, scrape = build_runtime()
     client = await Client.connect(
-        address_of(temporal), runtime=runtime, data_converter=data_converter(None)
+        address_of(temporal),
+        namespace=temporal.namespace,
+        runtime=runtime,
+        data_converter=data_converter(None),
     )
     monitor = WorkerMonitor(client, scrape)
 
