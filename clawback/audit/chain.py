@@ -6,6 +6,7 @@ Pure.
 """
 
 import base64
+import codecs
 import hashlib
 import json
 import re
@@ -118,7 +119,7 @@ def read_line(line: bytes) -> SealedLine:
     """
     sealed = _SEALED.fullmatch(line)
     if sealed is None:
-        raise InvalidLine("not an audit record")
+        raise InvalidLine(_describe_foreign(line))
 
     body, seal = sealed[1], sealed[2].decode()
     if hashlib.sha256(body).hexdigest() != seal:
@@ -133,6 +134,14 @@ def read_line(line: bytes) -> SealedLine:
         raise InvalidLine("not an audit record") from None
 
     return SealedLine(link, previous, _decode_signature(sealed[3]), event)
+
+
+def _describe_foreign(line: bytes) -> str:
+    if line.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "another program saved the file: it begins with a byte order mark"
+    if line.endswith(b"\r\n"):
+        return "another program saved the file: its lines end with CRLF"
+    return "not an audit record"
 
 
 def _decode_signature(text: bytes) -> bytes:

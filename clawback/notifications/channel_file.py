@@ -38,7 +38,7 @@ def read_channels(file: Path | None) -> Channels:
 
     tables: dict[str, Any] = {}
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
         channels = parse_channels(tables)
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from clawback.simulator.account_state import AccountState
 from clawback.simulator.corpus import Kind, Line, parse_record
 from clawback.simulator.faults import parse_faults
+from clawback.simulator.json_text import decode_json, decode_text, split_lines
 from clawback.simulator.mail_stream import restamp
 from clawback.simulator.rate_limit import parse_rate
 from clawback.simulator.responses import dump_json
@@ -136,8 +137,8 @@ class ControlEndpoints:
 
 
 def _read_lines(body: bytes, kind: Kind) -> Iterator[Line]:
-    text = body.decode()
-    values = json.loads(text) if text.lstrip().startswith("[") else _parse_lines(text)
+    text = decode_text(body)
+    values = decode_json(text) if text.lstrip().startswith("[") else _parse_lines(text)
     for number, value in enumerate(values, 1):
         try:
             yield parse_record(value, kind)
@@ -146,12 +147,11 @@ def _read_lines(body: bytes, kind: Kind) -> Iterator[Line]:
 
 
 def _parse_lines(text: str) -> Iterator[Any]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise ValueError(f"line {number}: {error}") from None
+    for number, line in split_lines(text):
+        try:
+            yield decode_json(line)
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
 
 
 async def _read_spec(request: Request, name: str) -> str:

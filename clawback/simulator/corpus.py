@@ -3,15 +3,15 @@
 CorpusError   a file or a line is invalid; the message names both. No line is skipped.
 """
 
+import codecs
 import gzip
-import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import orjson
+from clawback.simulator.json_text import decode_json
 
 Kind = Literal["message", "report", "submission"]
 
@@ -54,19 +54,13 @@ def read_lines(lines: Iterable[bytes], name: str) -> Iterator[Line]:
 
     """
     for number, text in enumerate(lines, 1):
-        if text.strip():
+        # Windows programs write a byte order mark before the first line.
+        line = text.removeprefix(codecs.BOM_UTF8) if number == 1 else text
+        if line.strip():
             try:
-                yield parse_line(_decode(text))
+                yield parse_line(decode_json(line))
             except ValueError as error:
                 raise CorpusError(f"{name}:{number}: {error}") from None
-
-
-def _decode(line: bytes) -> object:
-    """Decode JSON; the standard library takes what orjson refuses, or says where it is wrong."""
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return json.loads(line.decode("utf-8"))
 
 
 def parse_line(value: object) -> Line:

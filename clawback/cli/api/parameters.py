@@ -4,7 +4,7 @@ A parameter name means the same wherever it appears, so nothing here knows a sin
 """
 
 import inspect
-import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from clawback.cloudflare import Batch, Resubmission
 from clawback.cloudflare.api_request import Method
 from clawback.cloudflare.operation_catalogue import Operation
 from clawback.model.messages import Destination, Disposition
+from clawback.simulator.json_text import decode_json
 
 PAGING_PARAMETERS = frozenset({"self", "page", "per_page", "cursor"})
 """Set by paging, never by people."""
@@ -273,14 +274,11 @@ def _batch(file: Path) -> Batch:
 
     """
     try:
-        text = (
-            typer.get_text_stream("stdin").read()
-            if str(file) == "-"
-            else file.read_text(encoding="utf-8")
-        )
-        changes = json.loads(text)
-    except (OSError, ValueError) as error:
-        raise Failure(f"{file}: not JSON: {error}", ExitCode.USAGE) from None
+        changes = decode_json(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
+    except OSError as error:
+        raise Failure(f"{file}: {error.strerror}", ExitCode.USAGE) from None
+    except ValueError as error:
+        raise Failure(f"{file}: {error}", ExitCode.USAGE) from None
 
     if not isinstance(changes, dict) or not set(changes) <= set(_PARTS):
         raise Failure(f"{file}: expected an object with {', '.join(_PARTS)}", ExitCode.USAGE)

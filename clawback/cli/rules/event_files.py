@@ -1,13 +1,14 @@
 """Reads events from files: corpus lines, API records, API responses, lists, JSON lines."""
 
 import gzip
-import json
+import io
 import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.ingest.join import join_messages
@@ -21,6 +22,7 @@ from clawback.model.events import (
     message_event,
     source_of,
 )
+from clawback.simulator.json_text import decode_json, decode_text, split_lines
 
 _GZIP = b"\x1f\x8b"
 _LARGEST = 64 * 1024 * 1024
@@ -49,7 +51,7 @@ def read_events(names: Sequence[str], kinds: Sequence[EventKind], now: datetime)
 
 
 def _file_events(name: str, kinds: Sequence[EventKind], now: datetime) -> Iterator[Event]:
-    for where, value in _values(name, _text(name)):
+    for where, value in _values("stdin" if name == "-" else name, _text(name)):
         try:
             yield from (_event(record, kinds, now) for record in _records(value))
         except NotAnEvent as error:
@@ -59,39 +61,48 @@ def _file_events(name: str, kinds: Sequence[EventKind], now: datetime) -> Iterat
 def _text(name: str) -> str:
     where = "stdin" if name == "-" else name
     try:
-        raw = sys.stdin.buffer.read(_LARGEST) if name == "-" else Path(name).read_bytes()[:_LARGEST]
-        return (gzip.decompress(raw) if raw[:2] == _GZIP else raw).decode()
+        with nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb") as file:
+            raw = _read_bounded(file)
+        if raw[:2] == _GZIP:
+            with gzip.open(io.BytesIO(raw)) as unpacked:
+                raw = _read_bounded(unpacked)
+        return decode_text(raw)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise Failure(f"{where}: cannot decompress: {error}", ExitCode.USAGE) from None
     except OSError as error:
         raise Failure(f"{where}: {error.strerror}", ExitCode.USAGE) from None
-    except UnicodeDecodeError:
-        raise Failure(f"{where}: not UTF-8 text", ExitCode.USAGE) from None
+    except ValueError as error:
+        raise Failure(f"{where}: {error}", ExitCode.USAGE) from None
+
+
+def _read_bounded(file: BinaryIO | gzip.GzipFile) -> bytes:
+    data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise ValueError(f"larger than {_LARGEST // 1024**2} MiB; use `rules backtest --corpus`")
+    return data
 
 
 def _values(name: str, text: str) -> Iterator[tuple[str, Any]]:
     """Yield the documents of a text: one JSON document, or one on each line."""
-    name = "stdin" if name == "-" else name
     if not text.strip():
         return
 
     try:
-        whole = json.loads(text)
+        whole = decode_json(text)
     except ValueError as error:
-        # A text of JSON may have other line separators as they are.
-        lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+        lines = list(split_lines(text))
         is_one_document = len(lines) <= 1 or not lines[0][1].rstrip().endswith("}")
         if is_one_document:
-            raise Failure(f"{name}: not JSON: {error}", ExitCode.USAGE) from None
+            raise Failure(f"{name}: {error}", ExitCode.USAGE) from None
     else:
         yield name, whole
         return
 
     for number, line in lines:
         try:
-            yield f"{name}:{number}", json.loads(line)
+            yield f"{name}:{number}", decode_json(line)
         except ValueError as error:
-            raise Failure(f"{name}:{number}: not JSON: {error}", ExitCode.USAGE) from None
+            raise Failure(f"{name}:{number}: {error}", ExitCode.USAGE) from None
 
 
 def _records(value: Any) -> Iterator[Any]:
