@@ -1,17 +1,20 @@
 """Cloudflare: it responds, it accepts the token, the rate limit is not exhausted, clocks agree."""
 
 import asyncio
+import os
 import time
 import urllib.request
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
 from clawback.cloudflare import RateLimitStatus
 from clawback.doctor.check import Finding, from_sentence, ok, problem, warning
 from clawback.local.account_check import AccountRefused, check_account
 from clawback.local.installation import Installation
+from clawback.outbound_http import NetworkSettingsError, Proxies
 from clawback.settings import Settings
 
 _LOW = 0.1
@@ -91,12 +94,12 @@ def clock_ahead(url: str) -> timedelta | None:
     started, before = time.monotonic(), datetime.now(UTC)
     request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - from the settings
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310 - as above
+        with _open(url).open(request, timeout=_TIMEOUT) as response:
             date = response.headers.get("Date")
     except HTTPError as error:
         with error:
             date = error.headers.get("Date")
-    except OSError:
+    except (OSError, NetworkSettingsError):
         return None
 
     if date is None:
@@ -105,6 +108,13 @@ def clock_ahead(url: str) -> timedelta | None:
     middle = before + timedelta(seconds=(time.monotonic() - started) / 2)
     # The header has whole seconds, so the server's time is half a second later on average.
     return middle - parsedate_to_datetime(date) - timedelta(seconds=0.5)
+
+
+def _open(url: str) -> urllib.request.OpenerDirector:
+    """Open URLs as the worker does: through the proxy of the environment, or directly."""
+    proxy = Proxies(os.environ).find(url)
+    proxies = {} if proxy is None else {urlsplit(url).scheme: proxy}
+    return urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
 
 
 def clock_finding(ahead: timedelta) -> Finding:

@@ -18,6 +18,7 @@ import httpx
 from clawback.identity.errors import ProviderUnavailable
 from clawback.model.hosts import is_loopback
 from clawback.model.texts import bounded, printable
+from clawback.outbound_http import NetworkSettingsError, OutboundTransport
 
 MAX_BODY: Final = 256 * 1024
 TIMEOUT: Final = 10.0
@@ -59,8 +60,10 @@ def clean(text: object) -> str:
 
 @asynccontextmanager
 async def open_http() -> AsyncIterator[httpx.AsyncClient]:
-    """Open a client that follows no redirect and reads no proxy or password of a file."""
-    async with httpx.AsyncClient(follow_redirects=False, timeout=TIMEOUT) as http:
+    """Open a client that follows no redirect and reads no password of a file."""
+    async with httpx.AsyncClient(
+        transport=OutboundTransport(), trust_env=False, follow_redirects=False, timeout=TIMEOUT
+    ) as http:
         yield http
 
 
@@ -99,6 +102,8 @@ async def _exchange(http: httpx.AsyncClient, request: httpx.Request) -> Answer:
                 return Answer(response.status_code, _parse(await _read(response)))
             finally:
                 await response.aclose()
+    except NetworkSettingsError as error:
+        raise ProviderUnavailable(str(error)) from error
     except (httpx.HTTPError, TimeoutError) as error:
         host = request.url.host
         raise ProviderUnavailable(f"{host} does not answer: {type(error).__name__}") from error

@@ -5,19 +5,34 @@ from typing import Self
 import httpx
 
 from clawback.notifications.channels import Channels
+from clawback.notifications.channels.base import HttpChannel
 from clawback.notifications.errors import DeliveryRejected
 from clawback.notifications.rendering import RenderedNotification
+from clawback.outbound_http import OutboundTransport
 
 _TIMEOUT = 15.0
 
 
 class Notifier:
-    """Delivers through the configured channels. Use it as an async context manager."""
+    """Delivers through the configured channels. Use it as an async context manager.
+
+    Raises:
+        NetworkSettingsError: a channel needs a proxy or certificates that are unusable.
+
+    """
 
     def __init__(self, channels: Channels) -> None:
         self.channels = channels
+        transport = OutboundTransport()
+        for channel in channels.values():
+            if isinstance(channel, HttpChannel):
+                transport.prepare(channel.url.get_secret_value())
         self._http = httpx.AsyncClient(
-            timeout=_TIMEOUT, follow_redirects=False, headers={"user-agent": "clawback"}
+            transport=transport,
+            trust_env=False,
+            timeout=_TIMEOUT,
+            follow_redirects=False,
+            headers={"user-agent": "clawback"},
         )
 
     async def __aenter__(self) -> Self:

@@ -1,5 +1,6 @@
 """An HTTP collector: batches of lines as newline-delimited JSON in POST requests."""
 
+import ssl
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +9,11 @@ from typing import Final
 import httpx
 
 from clawback.audit import AuditLine
+from clawback.outbound_http import (
+    NetworkSettingsError,
+    OutboundTransport,
+    default_tls_context,
+)
 from clawback.shipping.collector import CollectorUnavailable, tls_context
 
 TIMEOUT: Final = 30.0
@@ -51,6 +57,8 @@ class HttpCollector:
         # No cause is kept: errors of httpx may quote the URL or a header, which may be secret.
         except httpx.TimeoutException:
             raise CollectorUnavailable("it does not answer") from None
+        except NetworkSettingsError as error:
+            raise CollectorUnavailable(str(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CollectorUnavailable(type(error).__name__) from None
         except OSError as error:
@@ -62,10 +70,14 @@ class HttpCollector:
             self._http = httpx.AsyncClient(
                 timeout=TIMEOUT,
                 follow_redirects=False,
-                verify=tls_context(self._ca),
+                transport=OutboundTransport(tls=self._build_tls),
+                trust_env=False,
                 headers={"user-agent": "clawback"},
             )
         return self._http
+
+    def _build_tls(self) -> ssl.SSLContext:
+        return default_tls_context() if self._ca is None else tls_context(self._ca)
 
 
 def _check_response(response: httpx.Response) -> None:
