@@ -7,11 +7,11 @@ parsed counts as missing. Source: reference §3.1 (fundamentals/api/reference/li
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
+
+from clawback.model.retry_after import LONGEST_WAIT
 
 WINDOW = 300.0
-MAX_WAIT = timedelta(hours=1)
 _MAX_COUNTERS = 8
 _MAX_NUMBER = 10**12
 _MIN_EPOCH = 10**8  # a larger reset is a point in time, not a number of seconds
@@ -49,22 +49,6 @@ def parse_counters(
     return counters[:_MAX_COUNTERS] or _parse_x_headers(headers, now, wall_time)
 
 
-def parse_retry_after(headers: Mapping[str, str], wall_time: datetime) -> timedelta | None:
-    """Parse `Retry-After`, in seconds or as an HTTP date; never negative, at most an hour."""
-    text = headers.get("retry-after", "").strip()
-    if _DIGITS.fullmatch(text):
-        # Bounded twice: a timedelta overflows on the largest numbers before it can be compared.
-        return min(timedelta(seconds=min(int(text), 10**6)), MAX_WAIT)
-
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-
-    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return min(max(aware - wall_time, timedelta()), MAX_WAIT)
-
-
 def _counter(
     name: str, values: Mapping[str, int], policies: Mapping[str, Mapping[str, int]], now: float
 ) -> Counter:
@@ -75,8 +59,8 @@ def _counter(
     only = next(iter(policies.values())) if len(policies) == 1 else {}
     policy = policies.get(name, only)
     remaining = values["r"]
-    window = min(float(policy.get("w") or WINDOW), MAX_WAIT.total_seconds())
-    reset = min(float(values.get("t", window)), MAX_WAIT.total_seconds())
+    window = min(float(policy.get("w") or WINDOW), LONGEST_WAIT.total_seconds())
+    reset = min(float(values.get("t", window)), LONGEST_WAIT.total_seconds())
     return Counter(name, max(policy.get("q", 0), remaining, 1), remaining, now + reset, window)
 
 
@@ -95,7 +79,7 @@ def _parse_x_headers(
     if seconds > _MIN_EPOCH:
         seconds = max(seconds - wall_time.timestamp(), 0.0)
 
-    seconds = min(seconds, MAX_WAIT.total_seconds())
+    seconds = min(seconds, LONGEST_WAIT.total_seconds())
     return (Counter("x", max(quota, remaining, 1), remaining, now + seconds),)
 
 

@@ -37,8 +37,9 @@ from clawback.cloudflare.http_client import CONNECT_TIMEOUT, MAX_CONNECTIONS
 from clawback.cloudflare.intermediaries import ForeignAnswer
 from clawback.cloudflare.priority_limiter import PriorityLimiter
 from clawback.cloudflare.protocols import Clock, Observer, Permit
-from clawback.cloudflare.rate_limit_headers import parse_counters, parse_retry_after
+from clawback.cloudflare.rate_limit_headers import parse_counters
 from clawback.cloudflare.rate_limiter import CONTAINMENT_SHARES, RateLimiter, Share
+from clawback.model.retry_after import read_retry_after
 
 MAX_BODY = 64 * 1024 * 1024
 MAX_DELAY = 3.0
@@ -269,7 +270,7 @@ class Transport:
     def _foreign_error(
         self, request: ApiRequest, response: ApiResponse, answer: ForeignAnswer
     ) -> ApiError:
-        retry_after = parse_retry_after(response.headers, self.clock.wall_time())
+        retry_after = read_retry_after(response.headers, self.clock.wall_time())
         return foreign_error(request, response.status, answer, retry_after)
 
     def _check_response(
@@ -277,7 +278,7 @@ class Transport:
     ) -> ApiResponse:
         now, wall_time = self.clock.monotonic(), self.clock.wall_time()
         counters = parse_counters(response.headers, now, wall_time)
-        retry_after = parse_retry_after(response.headers, wall_time)
+        retry_after = read_retry_after(response.headers, wall_time)
         if response.status == HTTPStatus.TOO_MANY_REQUESTS:
             # A 429 was certainly not executed, whatever the method (reference §3.3).
             delay = self.rate_limiter.record_rejection(number, now, retry_after, counters)

@@ -2,13 +2,14 @@
 
 import ssl
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import httpx
 
 from clawback.audit import AuditLine
+from clawback.model.retry_after import read_retry_after
 from clawback.outbound_http import (
     NetworkSettingsError,
     OutboundTransport,
@@ -17,7 +18,6 @@ from clawback.outbound_http import (
 from clawback.shipping.collector import CollectorUnavailable, tls_context
 
 TIMEOUT: Final = 30.0
-_MOST_RETRY_AFTER: Final = 3600
 
 
 class HttpCollector:
@@ -83,7 +83,5 @@ class HttpCollector:
 def _check_response(response: httpx.Response) -> None:
     if response.is_success:
         return
-    text = response.headers.get("retry-after", "")
-    seconds = int(text[:6]) if text.isascii() and text.isdecimal() else None
-    retry_after = None if seconds is None else timedelta(seconds=min(seconds, _MOST_RETRY_AFTER))
+    retry_after = read_retry_after(response.headers, datetime.now(UTC))
     raise CollectorUnavailable(f"status {response.status_code}", retry_after)

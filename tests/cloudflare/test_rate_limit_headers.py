@@ -6,12 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawback.cloudflare.rate_limit_headers import (
-    MAX_WAIT,
-    Counter,
-    parse_counters,
-    parse_retry_after,
-)
+from clawback.cloudflare.rate_limit_headers import Counter, parse_counters
+from clawback.model.retry_after import LONGEST_WAIT, read_retry_after
 
 WALL = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -57,13 +53,23 @@ def test_the_older_names_are_tolerated(reset: str) -> None:
 )
 def test_retry_after_is_read_in_both_forms(text: str, seconds: int) -> None:
     """Seconds or a date; a past date is zero, and nothing exceeds an hour."""
-    assert parse_retry_after({"retry-after": text}, WALL) == timedelta(seconds=seconds)
+    assert read_retry_after({"retry-after": text}, WALL) == timedelta(seconds=seconds)
+
+
+def test_a_date_is_compared_with_the_clock_of_its_server() -> None:
+    """Ours may be an hour ahead, and the wait would be over before it began."""
+    headers = {
+        "date": "Sun, 22 Nov 2026 11:00:00 GMT",
+        "retry-after": "Sun, 22 Nov 2026 11:02:00 GMT",
+    }
+    assert read_retry_after(headers, WALL) == timedelta(minutes=2)
+    assert read_retry_after({**headers, "date": "now"}, WALL) == timedelta()
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-1", "1.5", "٣", "Sun, 99 Nov 2026 12:01:00 GMT"])
 def test_an_unreadable_retry_after_counts_as_absent(text: str) -> None:
     """A malformed value is no delay."""
-    assert parse_retry_after({"retry-after": text}, WALL) is None
+    assert read_retry_after({"retry-after": text}, WALL) is None
 
 
 NAMES = st.sampled_from(
@@ -78,7 +84,7 @@ def test_no_header_can_break_the_reading(headers: dict[str, str]) -> None:
     for counter in parse_counters(headers, 100.0, WALL):
         assert counter.quota >= max(counter.remaining, 1)
         assert counter.remaining >= 0
-        assert 100.0 <= counter.reset_at <= 100.0 + MAX_WAIT.total_seconds()
-        assert 0 < counter.window <= MAX_WAIT.total_seconds()
-    delay = parse_retry_after(headers, WALL)
-    assert delay is None or timedelta() <= delay <= MAX_WAIT
+        assert 100.0 <= counter.reset_at <= 100.0 + LONGEST_WAIT.total_seconds()
+        assert 0 < counter.window <= LONGEST_WAIT.total_seconds()
+    delay = read_retry_after(headers, WALL)
+    assert delay is None or timedelta() <= delay <= LONGEST_WAIT

@@ -8,9 +8,9 @@ from clawback.cloudflare.api_request import ApiRequest
 from clawback.cloudflare.api_response import ApiResponse, Envelope, unreadable_response
 from clawback.cloudflare.errors import InvalidRequest, NotFound, Unavailable
 from clawback.cloudflare.paging import Page, parse_counted_page, parse_cursor_page, parse_records
-from clawback.cloudflare.rate_limit_headers import parse_retry_after
 from clawback.cloudflare.transport import Transport
 from clawback.cloudflare.wire_model import InvalidRecord, WireModel
+from clawback.model.retry_after import read_retry_after
 
 SEARCH_TIMEOUT = 45.0
 """Seconds that one call waits for a search that the API answered with 202."""
@@ -122,7 +122,7 @@ class OperationGroup:
         while response.status in _STILL_RUNNING:
             # Every answer may name another place, whose host must be checked before each request.
             request = self._transport.follow(request, response)
-            retry_after = parse_retry_after(response.headers, clock.wall_time())
+            retry_after = read_retry_after(response.headers, clock.wall_time())
             wait = max(pause, retry_after.total_seconds() if retry_after else 0.0)
             if clock.monotonic() + wait > deadline:
                 raise Unavailable(request.endpoint, "the search is still running", response.status)

@@ -7,7 +7,7 @@ appear in no `repr` and no error.
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
@@ -26,11 +26,12 @@ from clawback.actions import InstallationOccasion
 from clawback.actions.base import ChannelName
 from clawback.model.durations import Duration
 from clawback.model.hosts import is_loopback
+from clawback.model.retry_after import read_retry_after
 from clawback.notifications.errors import DeliveryRejected, DeliveryUnavailable
 from clawback.notifications.quiet_hours import QuietHours
 from clawback.notifications.rendering import RenderedNotification
 
-_MAX_RETRY_AFTER = 3600
+_SHORTEST_WAIT = timedelta(seconds=1)
 _LONGEST = timedelta(days=7)
 _HTTPS_PORT = 443
 _HTTP_PORT = 80
@@ -156,13 +157,9 @@ def _check_response(response: httpx.Response) -> None:
 
     reason = f"status_{response.status_code}"
     if response.status_code in _BUSY or response.is_server_error:
-        retry_after = _parse_retry_after(response.headers.get("retry-after", ""))
-        raise DeliveryUnavailable(reason, retry_after)
+        retry_after = read_retry_after(response.headers, datetime.now(UTC))
+        # Zero would be a loop: the receiver is busy whatever it says.
+        pause = None if retry_after is None else max(retry_after, _SHORTEST_WAIT)
+        raise DeliveryUnavailable(reason, pause)
 
     raise DeliveryRejected("redirected" if response.is_redirect else reason)
-
-
-def _parse_retry_after(seconds: str) -> timedelta | None:
-    if not (seconds.isascii() and seconds.isdecimal()):
-        return None
-    return timedelta(seconds=min(max(int(seconds[:6]), 1), _MAX_RETRY_AFTER))
