@@ -2,9 +2,11 @@
 
 import base64
 import json
+import smtplib
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from clawback.actions import TellReporter
 from clawback.notifications import Notifier, render_notification
 from clawback.notifications.channel_file import parse_channels
+from clawback.notifications.channels.mail import _delivery_error
 from clawback.notifications.errors import DeliveryError, DeliveryRejected, DeliveryUnavailable
 from tests.notifications.receivers import MailReceiver, WebReceiver, mail_receiver, web_receiver
 from tests.notifications.samples import KEY, build_notification, build_step
@@ -145,6 +148,17 @@ async def test_a_busy_receiver_may_ask_for_a_pause() -> None:
     assert raised.value.retry_after == timedelta(seconds=7)
 
 
+async def test_a_pause_may_be_given_as_a_date() -> None:
+    """By the header `Retry-After`, as HTTP writes dates."""
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    with web_receiver(503, retry_after=until) as web:
+        async with webhook(web.url) as channels:
+            with pytest.raises(DeliveryUnavailable) as raised:
+                await channels.send("soc", build_notification())
+    assert raised.value.retry_after is not None
+    assert timedelta(seconds=60) < raised.value.retry_after <= timedelta(seconds=91)
+
+
 async def test_a_receiver_that_is_down_is_retried() -> None:
     """The error does not name its address."""
     with web_receiver() as web:
@@ -252,9 +266,9 @@ async def test_an_unknown_certificate_gets_no_mail(tls_mail: tuple[MailReceiver,
 
 
 async def test_a_server_without_starttls_gets_no_mail(mail: MailReceiver) -> None:
-    """Neither password nor mail leaves in clear text."""
+    """Neither password nor mail leaves in clear text, and no retry changes that."""
     async with mailer(mail.port, "a@own.test", **LOGIN) as channels:
-        with pytest.raises(DeliveryUnavailable):
+        with pytest.raises(DeliveryRejected, match="not_supported"):
             await channels.send("soc", build_notification())
     assert mail.mails == []
 
@@ -282,3 +296,48 @@ def build_certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(chain)
     return context, authority
+
+
+async def test_a_domain_in_another_script_takes_mail(mail: MailReceiver) -> None:
+    """Its name goes to the server in ASCII, which any server can take."""
+    async with mailer(mail.port, "SOC <soc@bücher.example>", sender="a@bücher.example") as channels:
+        assert await channels.send("soc", build_notification()) is None
+    assert mail.recipients == [["soc@xn--bcher-kva.example"]]
+    assert mail.mails[0]["To"] == "SOC <soc@xn--bcher-kva.example>"
+    assert mail.mails[0]["Message-ID"].endswith("@xn--bcher-kva.example>")
+
+
+async def test_a_mailbox_in_another_script_needs_smtputf8(mail: MailReceiver) -> None:
+    """A server that offers it gets the address as it is."""
+    async with mailer(mail.port, "jürgen@bücher.example") as channels:
+        with pytest.raises(DeliveryRejected, match="not_supported"):
+            await channels.send("soc", build_notification())
+    async with (
+        mail_receiver(enable_SMTPUTF8=True) as modern,
+        mailer(modern.port, "jürgen@bücher.example") as channels,
+    ):
+        assert await channels.send("soc", build_notification()) is None
+    assert modern.recipients == [["jürgen@xn--bcher-kva.example"]]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "reason"),
+    [
+        (smtplib.SMTPAuthenticationError(535, b"no"), DeliveryRejected, "unauthenticated"),
+        (smtplib.SMTPAuthenticationError(454, b"later"), DeliveryUnavailable, "unauthenticated"),
+        (smtplib.SMTPSenderRefused(553, b"no", "a@b.c"), DeliveryRejected, "smtp_553"),
+        (smtplib.SMTPConnectError(554, b"no service"), DeliveryRejected, "smtp_554"),
+        (smtplib.SMTPConnectError(421, b"busy"), DeliveryUnavailable, "smtp_421"),
+        (smtplib.SMTPConnectError(-1, b"closed"), DeliveryUnavailable, "smtp_-1"),
+        (smtplib.SMTPServerDisconnected("closed"), DeliveryUnavailable, "unavailable"),
+        (smtplib.SMTPRecipientsRefused({"a": (550, b""), "b": (451, b"")}), DeliveryUnavailable,
+         "recipients_refused"),
+        (UnicodeEncodeError("ascii", "x", 0, 1, "no"), DeliveryRejected, "not_supported"),
+    ],
+)  # fmt: skip
+def test_the_reply_decides_whether_to_try_again(
+    error: smtplib.SMTPException, kind: type[DeliveryError], reason: str
+) -> None:
+    """A reply from 500 on is permanent (RFC 5321): hours of retries would hide the fault."""
+    found = _delivery_error(error)
+    assert (type(found), found.reason) == (kind, reason)

@@ -3,6 +3,7 @@
 import asyncio
 import smtplib
 import ssl
+from email.headerregistry import Address as Mailbox
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
@@ -14,6 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from clawback.model.addresses import PatternKind, pattern_problem
 from clawback.model.hosts import is_loopback
+from clawback.model.notations import canonical_domain
 from clawback.notifications.channels.base import Channel, Secret
 from clawback.notifications.errors import DeliveryError, DeliveryRejected, DeliveryUnavailable
 from clawback.notifications.rendering import RenderedNotification
@@ -25,7 +27,10 @@ _FIRST_PERMANENT_CODE = 500
 
 def _check_address(text: str) -> str:
     is_header_safe = "\n" not in text and "\r" not in text
-    if not is_header_safe or pattern_problem(parseaddr(text)[1], PatternKind.EMAIL) is not None:
+    local, _, domain = parseaddr(text)[1].rpartition("@")
+    # A local part may be in another script (RFC 6532), but is no pattern of a policy then.
+    in_ascii = local if local.isascii() else "x" if local.isprintable() and " " not in local else ""
+    if not is_header_safe or pattern_problem(f"{in_ascii}@{domain}", PatternKind.EMAIL) is not None:
         raise ValueError("expected a mail address")
     return text
 
@@ -80,7 +85,7 @@ class MailChannel(Channel):
                 if self.user is not None and self.password is not None:
                     server.login(self.user, self.password.get_secret_value())
                 refused = server.send_message(build_mail(notification, self))
-        except (smtplib.SMTPException, OSError) as error:
+        except (smtplib.SMTPException, OSError, UnicodeError) as error:
             raise _delivery_error(error) from None
 
         return f"Recipients refused by the mail server: {len(refused)}." if refused else None
@@ -88,10 +93,11 @@ class MailChannel(Channel):
     def _connect(self) -> smtplib.SMTP:
         """Connect with TLS and a verified certificate, unless `security` is `none`."""
         context = ssl.create_default_context(cafile=self.ca)
+        host = canonical_domain(self.host)
         if self.security == "tls":
-            return smtplib.SMTP_SSL(self.host, self.port, timeout=_TIMEOUT, context=context)
+            return smtplib.SMTP_SSL(host, self.port, timeout=_TIMEOUT, context=context)
 
-        server = smtplib.SMTP(self.host, self.port, timeout=_TIMEOUT)
+        server = smtplib.SMTP(host, self.port, timeout=_TIMEOUT)
         if self.security == "starttls":
             try:
                 server.starttls(context=context)
@@ -104,13 +110,14 @@ class MailChannel(Channel):
 
 def build_mail(notification: RenderedNotification, channel: MailChannel) -> EmailMessage:
     """Build the mail. Every attempt has the same Message-ID, so mailboxes can drop repeats."""
-    domain = parseaddr(channel.sender)[1].rpartition("@")[2]
+    sender = _read_mailbox(channel.sender)
+    receivers = channel.to if notification.reporter is None else (notification.reporter,)
     mail = EmailMessage(policy=SMTP)
-    mail["From"] = channel.sender
-    mail["To"] = notification.reporter or ", ".join(channel.to)
+    mail["From"] = sender
+    mail["To"] = [_read_mailbox(address) for address in receivers]
     mail["Subject"] = notification.subject
     mail["Date"] = format_datetime(notification.at)
-    mail["Message-ID"] = f"<{notification.id}@{domain}>"
+    mail["Message-ID"] = f"<{notification.id}@{sender.domain}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
 
@@ -127,10 +134,24 @@ def build_mail(notification: RenderedNotification, channel: MailChannel) -> Emai
     return mail
 
 
-def _delivery_error(error: smtplib.SMTPException | OSError) -> DeliveryError:
+def _read_mailbox(text: str) -> Mailbox:
+    """Read an address, with its domain in ASCII: every server takes `xn--` for another script.
+
+    A local part in another script stays, and needs a server with SMTPUTF8 (RFC 6531).
+    """
+    name, address = parseaddr(text)
+    local, _, domain = address.rpartition("@")
+    return Mailbox(display_name=name, username=local, domain=canonical_domain(domain))
+
+
+def _delivery_error(error: smtplib.SMTPException | OSError | UnicodeError) -> DeliveryError:
     match error:
         case smtplib.SMTPAuthenticationError():
-            return DeliveryUnavailable("unauthenticated")  # the operator can fix the password
+            is_permanent = error.smtp_code >= _FIRST_PERMANENT_CODE
+            return _by_permanence("unauthenticated", is_permanent=is_permanent)
+        case smtplib.SMTPNotSupportedError() | UnicodeError():
+            # STARTTLS, a password, or an address in another script: the server offers none.
+            return DeliveryRejected("not_supported")
         case smtplib.SMTPRecipientsRefused():
             is_permanent = all(
                 code >= _FIRST_PERMANENT_CODE for code, _ in error.recipients.values()
