@@ -1,7 +1,6 @@
 """Serves an ASGI application with uvicorn until a block is left: the codec server, the console."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from typing import Literal
 
 import uvicorn
 from starlette.applications import Starlette
+
+from clawback.listening import open_listener
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,7 @@ async def serve_app(  # noqa: PLR0913 - what a server is told
         OSError: the address cannot be bound.
 
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family)
+    listening = open_listener(host, port)
     server = _Server(
         uvicorn.Config(
             app,

@@ -129,7 +129,7 @@ class CodecServer:
 
     async def _sign_in(self, request: Request) -> Response:
         link = request.query_params.get("link", "")
-        if request.method == "GET":
+        if request.method != "POST":
             # A link that counts once must not be used up by whoever only looks at it.
             return HTMLResponse(_PAGE.format(link=html.escape(link)), headers=_HEADERS)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from clawback.listening import open_listener
 from clawback.local.errors import DiskUnusable, PortInUse, StateFolderLocked
 
 MIN_FREE_BYTES = 200 * 1024 * 1024
@@ -37,7 +38,7 @@ def check_ports(ports: Sequence[RequiredPort]) -> None:
     """
     for required in ports:
         try:
-            socket.create_server((required.host, required.port)).close()
+            open_listener(required.host, required.port).close()
         except OSError as error:
             reason = os.strerror(error.errno).lower() if error.errno else str(error)
             raise PortInUse(

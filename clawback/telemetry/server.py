@@ -1,5 +1,7 @@
 """Serves `/metrics` and `/healthz` from a thread: they respond even if the event loop hangs."""
 
+import os
+import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +11,7 @@ from typing import Self
 import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 
+from clawback.listening import open_listener
 from clawback.model.loggable import LoggableError
 from clawback.telemetry.metrics import REGISTRY
 
@@ -48,7 +51,7 @@ class MetricsServer:
     @property
     def port(self) -> int:
         """The port it listens on."""
-        return self._server.server_port
+        return int(self._server.server_address[1])
 
     def close(self) -> None:
         """Stop serving and free the port."""
@@ -97,9 +100,12 @@ def serve_metrics(
     handler = type("Handler", (_Handler,), {"pages": pages})
 
     try:
-        return MetricsServer(_Server((host, port), handler))
+        return MetricsServer(_Server(open_listener(host, port), handler))
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        # Python adds the address to the text of the error, and that is named anyway.
+        reason = (
+            os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        ).lower()
         raise TelemetryUnavailable(
             f"cannot serve /metrics on {address}: {reason}; "
             "set CLAWBACK_METRICS to a free host:port"
@@ -107,6 +113,13 @@ def serve_metrics(
 
 
 class _Server(ThreadingHTTPServer):
+    def __init__(self, listening: socket.socket, handler: type[BaseHTTPRequestHandler]) -> None:
+        # The base class binds addresses of IPv4 only, and asks the DNS for the name of the host.
+        super().__init__(("", 0), handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
+        self.server_address = listening.getsockname()
+
     def handle_error(
         self,
         request: object,  # noqa: ARG002 - the base class calls it
@@ -127,13 +140,20 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 5
 
     def do_GET(self) -> None:
+        self.wfile.write(self._answer())
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def _answer(self) -> bytes:
+        """Send what precedes the body of the page, and return the body."""
         page = self.pages.get(self.path.partition("?")[0])
         status, body = page() if page else (404, b"not found; try /metrics or /healthz\n")
         self.send_response(status)
         self.send_header("Content-Type", _PLAIN)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        return body
 
     def log_message(
         self,

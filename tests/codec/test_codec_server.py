@@ -185,6 +185,7 @@ async def test_a_link_signs_a_browser_in_once(url: str) -> None:
     link = f"{url}/sign-in?link={Links(KEYS).create()}"
     async with httpx.AsyncClient() as client:
         assert "Sign in" in (await client.get(link)).text
+        assert "set-cookie" not in (await client.head(link)).headers
         opened = await client.post(link)
         assert opened.status_code == 200
         cookie = opened.headers["set-cookie"]
@@ -194,6 +195,14 @@ async def test_a_link_signs_a_browser_in_once(url: str) -> None:
 
     response = await ask(url, await encoded("mine"), cookie=cookie.partition(";")[0])
     assert shown(response) == ["mine"]
+
+
+async def test_it_listens_at_addresses_of_ipv6() -> None:
+    """Without its setting, every browser of this machine would have to use IPv4."""
+    server = CodecServer(KEYS, frozenset({UI}), "prod", gate_for(os.geteuid()))
+    async with server.serve("::1", 0) as url, httpx.AsyncClient() as client:
+        assert url.startswith("http://[::1]:")
+        assert "You are signed in" in (await client.get(url)).text
 
 
 @pytest.mark.parametrize("url", [os.geteuid() + 1], indirect=True)

@@ -6,7 +6,9 @@ import threading
 import urllib.error
 import urllib.request
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime
+from http.client import HTTPConnection
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -130,6 +132,29 @@ def test_health_reports_the_problem() -> None:
         problems.append("the worker is not polling")
         assert _get(server.port, "/healthz") == (503, "the worker is not polling\n")
         assert _get(server.port, "/else")[0] == 404
+
+
+@pytest.mark.parametrize("host", ["[::1]", "[::]", "127.0.0.1", "localhost"])
+def test_pages_are_served_at_addresses_of_both_kinds(host: str) -> None:
+    """An address of IPv6 stands in brackets, and that of all interfaces takes IPv4 too."""
+    with serve_metrics(f"{host}:0") as server:
+        asked = ["127.0.0.1"] if host == "[::]" else []
+        for one in (*asked, host.replace("[::]", "[::1]")):
+            with urllib.request.urlopen(f"http://{one}:{server.port}/healthz", timeout=5) as answer:
+                assert answer.read() == b"ok\n"
+
+
+def test_head_answers_as_get_without_a_body() -> None:
+    """Load balancers ask so; the status and the length are those of the page."""
+    with serve_metrics("127.0.0.1:0", health=lambda: "it is stuck") as server:
+        connection = HTTPConnection("127.0.0.1", server.port, timeout=5)
+        found = {}
+        for path in ("/healthz", "/metrics", "/else"):
+            connection.request("HEAD", path)
+            with closing(connection.getresponse()) as answer:
+                found[path] = answer.status
+                assert (answer.read(), int(answer.headers["content-length"]) > 0) == (b"", True)
+    assert found == {"/healthz": 503, "/metrics": 200, "/else": 404}
 
 
 def test_a_port_in_use_is_reported_in_one_sentence() -> None:
