@@ -11,7 +11,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 ARGS ?=
 
-.PHONY: help env up test check fmt lock rehearse bench docs helm sbom
+.PHONY: help env up test check fmt lock rehearse bench docs helm image sbom
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -55,6 +55,7 @@ fmt: env ## format, and apply automatic fixes
 lock: env ## resolve pyproject.toml into requirements/
 	$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCK) -o requirements/dev.txt
 	$(BIN)/uv pip compile pyproject.toml -c requirements/dev.txt $(LOCK) -o requirements/run.txt
+	echo hatchling | $(BIN)/uv pip compile - -c requirements/dev.txt $(LOCK) -o requirements/build.txt
 	$(BIN)/uv pip compile pyproject.toml --extra deploy -c requirements/dev.txt $(LOCK) -o requirements/deploy.txt
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
@@ -70,6 +71,9 @@ docs: env ## write the generated parts of docs/ and rules/schema.json; fail if t
 
 helm: env ## install what the tests of the chart and the SBOM need (350 MB)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/deploy.txt
+
+image: ## build the container image with buildah or docker (PYTHON_IMAGE, IMAGE)
+	@deploy/container/build
 
 sbom: helm ## write dist/clawback.cdx.json: every package of the lock, as CycloneDX
 	@mkdir -p dist
