@@ -168,8 +168,11 @@ def test_the_base_of_the_image_can_be_chosen_by_digest() -> None:
     [
         "container/Dockerfile",
         "systemd/clawback.service",
+        "systemd/clawback-console.service",
+        "systemd/clawback-worker.service",
         "clawback.env.example",
         "compose.yml",
+        "compose.production.yml",
         "compose.safety.yml",
     ],
 )
@@ -205,9 +208,48 @@ def test_compose_can_mount_the_limits_apart() -> None:
         assert Path(one["environment"]["CLAWBACK_SAFETY"]).parent == Path(mounts["SAFETY"])
 
 
-def test_systemd_keeps_the_limits_apart() -> None:
+def test_the_production_services_wait_for_each_other() -> None:
+    """The schema before the server, the namespace before the worker; each name is defined."""
+    compose = yaml.safe_load((DEPLOY / "compose.production.yml").read_text())
+    services = compose["services"]
+    waits = {name: list(one.get("depends_on", {})) for name, one in services.items()}
+    assert waits["temporal"] == ["temporal-schema"]
+    assert waits["worker"] == waits["console"] == ["temporal-namespace"]
+    assert {name for names in waits.values() for name in names} <= services.keys()
+    for kind in ("secrets", "networks", "configs", "volumes"):
+        used = {_name_of(each) for one in services.values() for each in one.get(kind, ())}
+        assert used & compose[kind].keys() == compose[kind].keys()
+        assert kind == "volumes" or used <= compose[kind].keys()
+
+
+def _name_of(entry: str | dict[str, str]) -> str:
+    return entry["source"] if isinstance(entry, dict) else entry.partition(":")[0]
+
+
+def test_only_the_console_and_views_are_published_on_this_machine() -> None:
+    """Everything else stays within the networks, and PostgreSQL within that of Temporal."""
+    services = yaml.safe_load((DEPLOY / "compose.production.yml").read_text())["services"]
+    ports = {name: one["ports"] for name, one in services.items() if "ports" in one}
+    assert ports.keys() == {"console", "prometheus", "temporal-ui"}
+    assert all(port.startswith("127.0.0.1:") for each in ports.values() for port in each)
+    beside = {name for name, one in services.items() if "database" in one["networks"]}
+    assert beside == {"postgres", "temporal", "temporal-schema"}
+
+
+UNITS = ("clawback", "clawback-worker", "clawback-console")
+
+
+def unit_text(name: str) -> str:
+    """Return a unit, with the settings that all units of its prefix share."""
+    shared = DEPLOY / "systemd" / "clawback-.service.d" / "hardening.conf"
+    text = (DEPLOY / "systemd" / f"{name}.service").read_text()
+    return text + (shared.read_text() if name.startswith("clawback-") else "")
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_keeps_the_limits_apart(name: str) -> None:
     """The unit reads them from outside the folder of rules, where it can write nothing."""
-    unit = (DEPLOY / "systemd" / "clawback.service").read_text()
+    unit = unit_text(name)
     found = re.findall(r"^Environment=(\w+)=(/.+)$", unit, re.MULTILINE)
     paths = {name: Path(path) for name, path in found}
     assert not paths["CLAWBACK_SAFETY"].is_relative_to(paths["CLAWBACK_RULES"])
@@ -215,14 +257,41 @@ def test_systemd_keeps_the_limits_apart() -> None:
     assert paths["CLAWBACK_SAFETY"].is_relative_to(read_only)
 
 
-def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_confines_every_unit(name: str) -> None:
+    """What protects `clawback up` protects worker and console."""
+    wanted = {
+        line
+        for line in unit_text("clawback").splitlines()
+        if re.match(r"(Protect|Private|Restrict|NoNew|Capab|SystemCall|Memory|Lock|Dynamic)", line)
+    }
+    assert len(wanted) > 20
+    assert wanted <= set(unit_text(name).splitlines())
+
+
+@pytest.mark.parametrize("name", ["clawback-worker", "clawback-console"])
+def test_systemd_gives_every_credential_to_a_variable(name: str) -> None:
+    """Each is a file that the service alone reads, and a variable names it."""
+    unit = unit_text(name)
+    given = re.findall(
+        r"^LoadCredential=([a-z-]+):/etc/clawback/credentials/([a-z-]+)$", unit, re.MULTILINE
+    )
+    assert given
+    named = dict(re.findall(r"^Environment=(\w+_FILE)=%d/([a-z-]+)$", unit, re.MULTILINE))
+    assert [name for name, _ in given] == [file for _, file in given] == [*named.values()]
+    assert named.keys() <= {variable(field) for field in Settings.model_fields}
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_accepts_the_unit(name: str, tmp_path: Path) -> None:
     """systemd-analyze finds nothing wrong, with the program replaced by one that exists."""
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("systemd-analyze is not installed")
-    unit = (DEPLOY / "systemd" / "clawback.service").read_text()
-    placed = tmp_path / "clawback.service"
-    placed.write_text(unit.replace("/opt/clawback/.venv/bin/clawback", "/bin/true"))
+    shutil.copytree(DEPLOY / "systemd", tmp_path, dirs_exist_ok=True)
+    placed = tmp_path / f"{name}.service"
+    text = placed.read_text()
+    placed.write_text(text.replace("/opt/clawback/.venv/bin/clawback", "/bin/true"))
     done = subprocess.run(
         [analyze, "verify", "--man=no", str(placed)],
         capture_output=True,
