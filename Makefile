@@ -11,7 +11,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 ARGS ?=
 
-.PHONY: help env up test check fmt lock rehearse bench docs helm image sbom
+.PHONY: help env up test check fmt lock rehearse bench docs helm chart image sbom
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -71,6 +71,10 @@ docs: env ## write the generated parts of docs/ and rules/schema.json; fail if t
 
 helm: env ## install what the tests of the chart and the SBOM need (350 MB)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/deploy.txt
+
+chart: helm ## package the Helm chart into dist/
+	@mkdir -p dist
+	@$(BIN)/python -c 'from helm_python.chart import package; print(package("deploy/helm/clawback", destination="dist"))' 2>/dev/null
 
 image: ## build the container image with buildah or docker (PYTHON_IMAGE, IMAGE)
 	@deploy/container/build

@@ -1,8 +1,6 @@
 """Renders the Helm chart in this process, with the Go library of Helm that `make helm` installs."""
 
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,7 +31,7 @@ def examples() -> list[str]:
 
 def render(values: Mapping[str, Any]) -> list[Manifest]:
     """Return every object that `helm install` would create. Raises what Helm refuses."""
-    found = _chart().render(values=dict(values), name=RELEASE)
+    found = _load().render(values=dict(values), name=RELEASE)
     return [
         one
         for name, text in sorted(found.items())
@@ -67,21 +65,11 @@ def environment(pod: Manifest) -> dict[str, Any]:
     return found
 
 
+def library() -> Any:
+    """Return what works on charts in Helm; the test is skipped where it is absent."""
+    return pytest.importorskip("helm_python.chart", reason="Helm is not installed (make helm)")
+
+
 @cache
-def _chart() -> Any:
-    library = pytest.importorskip("helm_python", reason="Helm is not installed (make helm)")
-    with _quiet():
-        return library.Chart.load(str(CHART))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what Helm says about the links in the chart out of the output of the tests."""
-    kept = os.dup(2)
-    with Path(os.devnull).open("w") as nothing:
-        os.dup2(nothing.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+def _load() -> Any:
+    return library().Chart.load(str(CHART))

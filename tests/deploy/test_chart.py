@@ -1,7 +1,9 @@
 """The Helm chart: every documented combination is valid, and says what the image needs."""
 
 import json
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -18,6 +20,7 @@ from tests.deploy.chart import (
     environment,
     example,
     examples,
+    library,
     pods,
     render,
 )
@@ -91,6 +94,32 @@ def test_services_find_their_pods(name: str) -> None:
             for one in chosen:
                 ports = one["spec"]["containers"][0]["ports"]
                 assert port["targetPort"] in {each["name"] for each in ports}
+
+
+def test_the_state_is_below_the_volume() -> None:
+    """Kubernetes lets others read the root of a volume; the worker makes a private folder in it."""
+    for pod in pods(render(example("minimal"))):
+        (mount,) = (one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "state")
+        state = Path(environment(pod)["CLAWBACK_STATE"])
+        assert state.parent == Path(mount["mountPath"])
+
+
+def test_helm_finds_nothing_to_criticise() -> None:
+    """Neither errors nor warnings; an icon is all that it misses."""
+    report = library().lint(str(CHART), values=example("minimal"), strict=True)
+    assert report["errors"] == []
+    assert {one["error"] for one in report["messages"]} == {"icon is recommended"}
+
+
+def test_the_package_carries_what_the_links_lead_to(tmp_path: Path) -> None:
+    """`make chart` writes an archive that renders as the folder does, under the same version."""
+    archive = Path(library().package(str(CHART), destination=str(tmp_path)))
+    project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["project"]
+    assert archive.name == f"clawback-{project['version']}.tgz"
+    packaged = library().Chart.load(str(archive))
+    values = example("cloud")
+    folder = library().Chart.load(str(CHART))
+    assert packaged.render(values=values, name="c") == folder.render(values=values, name="c")
 
 
 def test_secrets_are_files_or_references() -> None:

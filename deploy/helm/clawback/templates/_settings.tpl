@@ -11,6 +11,8 @@
 {{- else }}
 - {name: CLAWBACK_TEMPORAL_TLS, value: optional}
 {{- end }}
+# Below the volume, whose own mode Kubernetes chooses: a folder that only this user can enter.
+- {name: CLAWBACK_STATE, value: /var/lib/clawback/state}
 - {name: CLAWBACK_RULES, value: {{ include "clawback.rulesFolder" . | quote }}}
 - {name: CLAWBACK_SAFETY, value: {{ ternary "" "/etc/clawback/safety/safety.yml" .Values.safety.inRules | quote }}}
 {{- if .Values.console.enabled }}
