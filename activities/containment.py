@@ -239,7 +239,8 @@ class ContainmentActivities:
             ):
                 for item in page.items:
                     event = message_event(item.record, now)
-                    if not is_wanted(request, item.record, event.at):
+                    # Without a time, it cannot be told from what the search did not ask for.
+                    if not event.is_dated or not is_wanted(request, item.record, event.at):
                         strangers += 1
                     elif is_searchable(event, self._rules.ignored_delivery_modes):
                         targets = self._rules.providers.mark(event.targets)

@@ -24,6 +24,7 @@ from clawback.model.polling import Lane, ReadPage
 from clawback.model.time_ranges import TimeRange
 from clawback.rules import RuleMatch, RuleSet
 from clawback.rules.eligibility import (
+    NO_TIME_TEXT,
     AgeLimit,
     Ineligibility,
     age_limit_in_force,
@@ -86,7 +87,7 @@ class Ingest:
         """
         result = IngestResult()
         events = await self._read_events(request, result)
-        result.newest = max((event.at for event in events), default=None)
+        result.newest = max((event.at for event in events if event.is_dated), default=None)
         result.fresh = [event for event in events if self.memory.is_fresh(event)]
 
         failures = [
@@ -232,7 +233,9 @@ class Ingest:
         """Join a report or submission to its message; None while that may still be indexed."""
         async with self._request_slots:
             known = await self._joiner.join(event, _now())
-        return known if known.has_message or _now() - event.at >= JOIN_PATIENCE else None
+        # One without a time is read anew with the time of each reading, and would wait for ever.
+        is_patience_over = not event.is_dated or _now() - event.at >= JOIN_PATIENCE
+        return known if known.has_message or is_patience_over else None
 
     async def _enrich(self, event: Event) -> Event:
         """Add what rules depend on."""
@@ -256,7 +259,17 @@ class Ingest:
         if (reason := self._ineligibility(event)) is None:
             return False
         result.skipped.append((event, reason))
+        if reason is Ineligibility.NO_TIME:
+            self._report_undated(event, result)
         return True
+
+    def _report_undated(self, event: Event, result: IngestResult) -> None:
+        """Reject an event that rules may match: people must decide, for its age is unknown."""
+        evaluation = self._rules().evaluate(event)
+        matched = ", ".join(sorted({found.plan.rule for found in evaluation.matches}))
+        if matched or evaluation.undecided or not event.has_message:
+            reason = f"{NO_TIME_TEXT}; it {f'matches {matched}' if matched else 'may match a rule'}"
+            result.rejected.append(Rejection.of(event.as_read, reason))
 
     def _ineligibility(self, event: Event) -> Ineligibility | None:
         safety = self._rules().safety

@@ -12,7 +12,7 @@ from clawback.model.domains import domain_of_address, domain_of_link
 from clawback.model.mailboxes import canonical_mailbox
 from clawback.model.memo import memoized
 from clawback.model.notations import canonical_address
-from clawback.model.times import parse_time
+from clawback.model.times import EARLIEST, parse_time
 
 Derive = Callable[[Any], Any]
 
@@ -63,7 +63,10 @@ def _count_recipients(record: Any) -> int | None:
 
 def _delay(record: Any) -> int | None:
     sent, scanned = parse_time(record.get("sent_at")), parse_time(record.get("scanned_at"))
-    return int((scanned - sent).total_seconds()) if sent and scanned else None
+    # The sender writes the one, and may write anything; the other is then no time at all.
+    if scanned is None or scanned < EARLIEST:
+        return None
+    return int((scanned - sent).total_seconds()) if sent else None
 
 
 DERIVATIONS: Mapping[str, Derivation] = {

@@ -225,7 +225,8 @@ def _recipients(message: Event) -> set[str]:
 def _is_eligible(event: Event, rules: RuleSet, now: datetime, age_limit: timedelta | None) -> bool:
     message = event.record.get("message", event.record)
     is_ignored = message.get("delivery_mode") in rules.safety.ignored_delivery_modes
-    return not is_ignored and not is_too_old(event, now, age_limit)
+    has_age = event.is_dated or age_limit is None
+    return has_age and not is_ignored and not is_too_old(event, now, age_limit)
 
 
 # ---- correlation windows

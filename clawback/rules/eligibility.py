@@ -18,11 +18,18 @@ AgeLimit = timedelta | Literal["off"] | None
 """The setting `CLAWBACK_AGE_LIMIT`; None means that `safety.yml` decides."""
 
 
+NO_TIME_TEXT = (
+    "no time of it makes sense, so whether it is older than the age limit is unknown: "
+    "it is reported (event_rejected), and a person decides"
+)
+
+
 class Ineligibility(StrEnum):
     """Why no rule acts on an event."""
 
     DELIVERY_MODE = "delivery_mode"
     AGE = "age"
+    NO_TIME = "no_time"
 
 
 def find_ineligibilities(
@@ -35,7 +42,9 @@ def find_ineligibilities(
     found: list[Ineligibility] = []
     if is_mode_ignored(event, safety.ignored_delivery_modes):
         found.append(Ineligibility.DELIVERY_MODE)
-    if is_too_old(event, now, age_limit):
+    if age_limit is not None and not event.is_dated:
+        found.append(Ineligibility.NO_TIME)
+    elif is_too_old(event, now, age_limit):
         found.append(Ineligibility.AGE)
     return tuple(found)
 

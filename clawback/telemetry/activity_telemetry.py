@@ -144,7 +144,7 @@ class ActivityTelemetry:
         if not SOURCES[source].has_change_time:
             return
         now = datetime.now(UTC)
-        for event in page.fresh:
+        for event in (one for one in page.fresh if one.is_dated):
             metrics.INGEST_LAG.observe(max(0.0, (now - event.at).total_seconds()))
 
 

@@ -4,7 +4,7 @@ Before every reclassification, clawback starts a marker workflow on the Temporal
 """
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
@@ -13,7 +13,6 @@ from temporalio.service import RPCError
 from clawback.cloudflare import errors
 from clawback.model.events import Event, source_of
 from clawback.model.messages import Target, postfix_id_of
-from clawback.model.times import parse_time
 from clawback.temporal import names
 from clawback.temporal.marks import MARK_LIFETIME, find_mark, mark_key
 
@@ -59,7 +58,6 @@ class OwnSubmissions:
 
         """
         disposition = str(event.record.get("requested_disposition") or "")
-        requested_at = parse_time(event.record.get("requested_at")) or datetime.now(UTC)
         own = source_of(event).postfix_id(event)
         named = {own, *(postfix_id_of(target.id) for target in event.targets)} - {None}
         keys = [_marker_key(str(postfix_id), disposition) for postfix_id in named]
@@ -69,7 +67,7 @@ class OwnSubmissions:
         except RPCError as error:
             raise errors.Unavailable("own submissions", str(error)) from error
 
-        return any(at is not None and requested_at >= at - _CLOCK_SKEW for at in marked)
+        return any(at is not None and event.at >= at - _CLOCK_SKEW for at in marked)
 
     async def _marked_at(self, key: str) -> datetime | None:
         mark = await find_mark(self._client, names.own_submission_id(key))

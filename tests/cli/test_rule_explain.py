@@ -96,6 +96,7 @@ def test_what_happens_while_a_case_is_held(tmp_path: Path) -> None:
         ({}, {"is_quarantined": True}, "no_match"),
         ({}, {"delivery_mode": "DMARC_AGGREGATE_REPORT"}, "delivery_mode"),
         ({"CLAWBACK_AGE_LIMIT": "1h"}, {}, "age"),
+        ({"CLAWBACK_AGE_LIMIT": "72h"}, {"scanned_at": "0001-01-01", "sent_at": ""}, "no_time"),
         ({}, {"final_disposition": "SPAM"}, "no_match"),
     ],
 )

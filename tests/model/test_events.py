@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clawback.model.derived_fields import DERIVATIONS
 from clawback.model.events import (
     SOURCES,
     EventKind,
@@ -165,3 +166,45 @@ def test_what_is_remembered_of_recipients_is_never_taken_for_others() -> None:
     odd = message_event({**record, "to": ["A@X.test", True], "envelope_to": []}, NOW).record
     assert odd["to"][1] is True
     assert odd["envelope_to"] == []
+
+
+@pytest.mark.parametrize("year", ["0001-01-01", "1970-01-01", "9999-12-31"])
+def test_a_report_takes_the_next_of_its_times_that_makes_sense(year: str) -> None:
+    """Neither it nor the search for its message is of year 1."""
+    source = SOURCES[EventKind.PHISHGUARD_REPORT]
+    record = {
+        "id": 1,
+        "created_at": f"{year}T00:00:00Z",
+        "fields": {"occurred_at": "2026-11-22T11:00:00Z"},
+    }
+    event = build_event(EventKind.PHISHGUARD_REPORT, record, NOW)
+    assert (event.at, event.is_dated) == (NOW - timedelta(hours=1), True)
+
+    record["fields"] = {"occurred_at": f"{year}T00:00:00Z"}
+    event = build_event(EventKind.PHISHGUARD_REPORT, record, NOW)
+    assert (event.at, event.is_dated) == (NOW, False)
+    assert source.join_search(event).start == NOW - timedelta(hours=1)
+
+
+def test_what_is_about_undated_mail_is_undated() -> None:
+    """A report of today says nothing about the age of the message."""
+    report = build_event(EventKind.PHISHGUARD_REPORT, {"id": 1, "created_at": "2026-11-22"}, NOW)
+    joined = report.with_message(message_event({"id": "m", "scanned_at": "0001-01-01"}, NOW))
+    assert report.is_dated
+    assert not joined.is_dated
+    assert not joined.with_detections({}).is_dated
+
+
+def test_a_clock_that_is_ahead_is_no_nonsense() -> None:
+    """A time of the next hours counts as now."""
+    ahead = (NOW + timedelta(hours=3)).isoformat()
+    event = message_event({"id": "m", "scanned_at": ahead}, NOW)
+    assert (event.at, event.is_dated) == (NOW, True)
+
+
+def test_a_time_that_makes_no_sense_has_no_delay() -> None:
+    """`sent_delay` would be two thousand years, and rules would act on it."""
+    record = {"sent_at": "2026-11-22T11:00:00Z", "scanned_at": "0001-01-01T00:00:00Z"}
+    delay = DERIVATIONS["sent_delay"].derive
+    assert delay(record) is None
+    assert delay(record | {"scanned_at": "2026-11-22T11:00:07Z"}) == 7

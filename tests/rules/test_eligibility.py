@@ -35,6 +35,7 @@ def message(**fields: Any) -> Event:
         ({"delivery_mode": ["SIMULATION_SUBMISSION"]}, ()),
         ({"delivery_mode": "SIMULATION_SUBMISSION"}, (Ineligibility.DELIVERY_MODE,)),
         ({"scanned_at": "2026-11-01T00:00:00Z"}, (Ineligibility.AGE,)),
+        ({"scanned_at": "0001-01-01T00:00:00Z"}, (Ineligibility.NO_TIME,)),
         (
             {"delivery_mode": "SIMULATION_SUBMISSION", "scanned_at": "2026-11-01T00:00:00Z"},
             (Ineligibility.DELIVERY_MODE, Ineligibility.AGE),

@@ -15,7 +15,7 @@ from clawback.model.events.canonical_record import DETECTIONS_FORMS, Forms, cano
 from clawback.model.messages import Target
 from clawback.model.notations import canonical_address
 from clawback.model.texts import bounded
-from clawback.model.times import parse_time
+from clawback.model.times import parse_sensible_time
 
 LONGEST_ID = 512
 """Bytes of the longest id of a record; the API's own have about fifty. Requests carry it whole."""
@@ -62,7 +62,8 @@ class Event:
     message, and `copies` are what it is in each mailbox. `handled` says that somebody had
     moved, released or quarantined the message before it was read. `version` tells the states of a
     changing record apart, such as a submission before and after its review: each state is an event,
-    and all of them have one `identity`.
+    and all of them have one `identity`. Without a time that makes sense, in it or in its message,
+    it is not `is_dated`, and `at` is when it was read: how old it is, is unknown.
     """
 
     kind: EventKind
@@ -73,6 +74,7 @@ class Event:
     handled: bool = False
     version: str = ""
     original: Mapping[str, Any] | None = None
+    is_dated: bool = True
 
     @property
     def as_read(self) -> Mapping[str, Any]:
@@ -135,6 +137,7 @@ class Event:
             self.handled,
             self.version,
             original,
+            self.is_dated,
         )
 
     def with_message(self, message: "Event", others: tuple[Target, ...] = ()) -> "Event":
@@ -146,6 +149,7 @@ class Event:
             original=None if is_canonical else {**self.as_read, MESSAGE: message.as_read},
             copies=(*message.targets, *others),
             handled=message.handled,
+            is_dated=self.is_dated and message.is_dated,
         )
 
 
@@ -229,12 +233,19 @@ class EventSource(ABC):
     # ---- for subclasses
 
     def _event(
-        self, record: Mapping[str, Any], at: datetime, *, handled: bool = False, version: str = ""
+        self,
+        record: Mapping[str, Any],
+        at: datetime | None,
+        seen_at: datetime,
+        *,
+        handled: bool = False,
+        version: str = "",
     ) -> Event:
-        id_ = self._id_of(record)
+        id_, time = self._id_of(record), seen_at if at is None else at
         canonical = self._canonical_record(record)
         original = None if canonical is record else record
-        return Event(self.kind, id_, at, canonical, (), handled, version, original)
+        is_dated = at is not None
+        return Event(self.kind, id_, time, canonical, (), handled, version, original, is_dated)
 
     def _id_of(self, record: Mapping[str, Any]) -> str:
         value = record.get(self.id_field)
@@ -248,12 +259,11 @@ class EventSource(ABC):
         return id_
 
 
-def first_time(record: Mapping[str, Any], seen_at: datetime, *fields: str) -> datetime:
-    """Read the first valid time among some fields, never later than `seen_at`."""
-    for field in fields:
-        if (time := parse_time(record.get(field))) is not None:
-            return min(time, seen_at)
-    return seen_at
+def first_time(record: Mapping[str, Any], seen_at: datetime, *fields: str) -> datetime | None:
+    """Read the first sensible time among some fields, never later than `seen_at`."""
+    times = (parse_sensible_time(record.get(field), seen_at) for field in fields)
+    time = next(filter(None, times), None)
+    return time and min(time, seen_at)
 
 
 def text_or_none(value: object) -> str | None:

@@ -9,7 +9,7 @@ from clawback.model.events.canonical_record import MESSAGE_FORMS, Forms
 
 
 class MessageSource(EventSource):
-    """A message that was scanned. Its time is `scanned_at`."""
+    """A message that was scanned. Its time is `scanned_at`, or `sent_at` if that makes no sense."""
 
     kind: ClassVar[EventKind] = EventKind.MESSAGE
     forms: ClassVar[Forms] = MESSAGE_FORMS
@@ -23,7 +23,7 @@ class MessageSource(EventSource):
 
     def build(self, record: Mapping[str, Any], seen_at: datetime) -> Event:
         at = first_time(record, seen_at, "scanned_at", "sent_at")
-        return self._event(record, at, handled=_is_handled(record))
+        return self._event(record, at, seen_at, handled=_is_handled(record))
 
     def is_shape_of(self, record: Mapping[str, Any]) -> bool:
         return "scanned_at" in record

@@ -14,7 +14,7 @@ from clawback.model.events.base import (
     text_or_none,
 )
 from clawback.model.events.canonical_record import REPORT_FORMS, Forms
-from clawback.model.times import parse_time
+from clawback.model.times import parse_sensible_time
 
 _AROUND = timedelta(hours=1)
 
@@ -31,9 +31,9 @@ class PhishGuardReportSource(EventSource):
     subject_fields: ClassVar[tuple[str, ...]] = ("message.subject", "title")
 
     def build(self, record: Mapping[str, Any], seen_at: datetime) -> Event:
-        created = parse_time(record.get("created_at"))
-        at = created or first_time(_fields(record), seen_at, "occurred_at")
-        return self._event(record, min(at, seen_at))
+        at = first_time(record, seen_at, "created_at")
+        at = at or first_time(_fields(record), seen_at, "occurred_at")
+        return self._event(record, at, seen_at)
 
     def is_shape_of(self, record: Mapping[str, Any]) -> bool:
         return isinstance(record.get("fields"), Mapping) or "disposition" in record
@@ -47,7 +47,7 @@ class PhishGuardReportSource(EventSource):
     def join_search(self, event: Event) -> JoinSearch:
         """Search by sender within an hour of the time that the report gives."""
         fields = _fields(event.as_read)
-        at = parse_time(fields.get("occurred_at")) or event.at
+        at = parse_sensible_time(fields.get("occurred_at"), event.at) or event.at
         sender = text_or_none(fields.get("from"))
         return JoinSearch(
             at - _AROUND, at + _AROUND, sender=sender if sender and "@" in sender else None

@@ -52,7 +52,7 @@ class SubmissionSource(EventSource):
         state = "\0".join(str(record.get(name) or "") for name in _CHANGING)
         version = hashlib.sha256(state.encode("utf-8", "replace")).hexdigest()[:8]
         at = first_time(record, seen_at, "requested_at")
-        return self._event(record, at, version=version)
+        return self._event(record, at, seen_at, version=version)
 
     def reporter(self, event: Event) -> str | None:
         """The user who submitted it; administrators and clawback are not reporters."""

@@ -19,6 +19,7 @@ from clawback.model.events import Event, age_of
 from clawback.model.identity import Actor, Identity
 from clawback.model.mode import Mode
 from clawback.rules.eligibility import (
+    NO_TIME_TEXT,
     Ineligibility,
     cap_plan,
     find_ineligibilities,
@@ -170,6 +171,8 @@ def _eligibility_reasons(rules: RuleSet, event: Event, context: DryRunContext) -
         mode = event.message.get("delivery_mode")
         text = f"mail with delivery mode {mode} is never acted on (safety.yml)"
         yield Reason("delivery_mode", text)
+    if Ineligibility.NO_TIME in found:
+        yield Reason("no_time", NO_TIME_TEXT)
     if Ineligibility.AGE in found and context.age_limit is not None:
         hours = age_of(event, context.now) // timedelta(hours=1)
         age, limit = format_duration(timedelta(hours=hours)), format_duration(context.age_limit)
