@@ -45,15 +45,14 @@ def _check_rules(rules: Path, safety: Path | None, channels: Channels) -> list[F
 
     Rules that cannot be loaded at all are reported by `check_rules`.
     """
-    findings: list[Finding] = []
-    with suppress(RuleErrors):
-        load_reviewed(rules, safety=safety)
-        try:
-            load_reviewed(rules, traits_of(channels), safety=safety)
-        except RuleErrors as error:
-            findings += [from_sentence("channels", line) for line in str(error).splitlines()]
+    try:
+        load_reviewed(rules, traits_of(channels), safety=safety)
+    except RuleErrors as error:
+        with suppress(RuleErrors):
+            load_reviewed(rules, safety=safety)
+            return [from_sentence("channels", line) for line in str(error).splitlines()]
 
-    return findings
+    return []
 
 
 def _check_permissions(file: Path) -> list[Finding]:
