@@ -35,9 +35,17 @@ async def bench(
         yield bench
 
 
+@pytest.fixture
+async def browser(chromium: Browser) -> AsyncIterator[Browser]:
+    """A browser without windows. Those of a test close with it: their pages listen for events."""
+    yield chromium
+    for window in chromium.contexts:
+        await window.close()
+
+
 @pytest.fixture(scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """A browser without windows; the test is skipped where there is none."""
+async def chromium() -> AsyncIterator[Browser]:
+    """The browser of this process; the test is skipped where there is none."""
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine; Debian: apt install chromium")
     async with async_playwright() as playwright:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, ConsoleMessage, Page
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from temporalio.client import Client
@@ -63,6 +63,7 @@ class ConsoleSite:
     services: Services
     gate: NamedGate
     said: list[str] = field(default_factory=list)
+    windows: list[BrowserContext] = field(default_factory=list)
 
     async def open(
         self, browser: Browser, path: str = "/", *, phone: bool = False, **options: object
@@ -73,6 +74,7 @@ class ConsoleSite:
             base_url=self.url,
             **options,  # type: ignore[arg-type]
         )
+        self.windows.append(context)
         page = await context.new_page()
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.said.append(str(error)))
@@ -103,4 +105,9 @@ async def running_console(
     services, gate = Services(settings, client, api=api), NamedGate()
     await services.read_model.refresh()
     async with serve(build_app(services, gate), "127.0.0.1", 0) as url:
-        yield ConsoleSite(url, services, gate)
+        site = ConsoleSite(url, services, gate)
+        yield site
+
+        # The server would wait for pages that listen for events.
+        for window in site.windows:
+            await window.close()
