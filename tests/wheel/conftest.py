@@ -67,11 +67,12 @@ class Installed:
         dropped = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_", "PYTHON", "VIRTUAL_ENV")
         kept = {name: text for name, text in os.environ.items() if not name.startswith(dropped)}
         ports = ("TEMPORAL_PORT", "UI_PORT", "SIMULATOR_PORT")
+        addresses = ("METRICS", "CODEC", "CONSOLE")
         path = (str(self.bin), str(Path(temporal_binary()).parent), kept["PATH"])
         return {
             **kept,
             **{f"CLAWBACK_{name}": str(free_port()) for name in ports},
-            "CLAWBACK_METRICS": f"127.0.0.1:{free_port()}",
+            **{f"CLAWBACK_{name}": f"127.0.0.1:{free_port()}" for name in addresses},
             "PATH": os.pathsep.join(path),
         }
 
@@ -95,12 +96,15 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     return Installed(python.parent)
 
 
-@pytest.fixture(params=["empty", "hostile"])
+@pytest.fixture
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterable[Path]:
-    """An empty folder, and one whose modules have the names of ours and must not be imported."""
+    """A folder with nothing but modules that have the names of ours and must not be imported.
+
+    The indirect parameter `empty` gives a folder without them.
+    """
     record, folder = tmp_path / "imported", tmp_path / "folder"
     folder.mkdir()
-    for name in HOSTILE_FILES if request.param == "hostile" else ():
+    for name in () if getattr(request, "param", "") == "empty" else HOSTILE_FILES:
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(HOSTILE.format(record=str(record)))

@@ -5,6 +5,8 @@ import signal
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from clawback.app_files import build_id
 from clawback.cli.exits import ExitCode
 from tests.wheel.conftest import Installed
@@ -81,6 +83,7 @@ def test_rehearse_with_invented_mail(installed: Installed, folder: Path) -> None
     assert "(shipped; " in done.stderr
 
 
+@pytest.mark.parametrize("folder", ["empty", "hostile"], indirect=True)
 def test_up_acts_on_the_demo(installed: Installed, folder: Path) -> None:
     """`up` starts every process and acts on the first mail of the demo, until Ctrl-C."""
     shown = []
