@@ -19,10 +19,9 @@ from bench.precision import (
     with_verdict,
 )
 from clawback.model.times import parse_time
-from clawback.rules import load_rules
+from tests.shipped import shipped_rules
 
 ROOT = Path(__file__).parents[2]
-RULES = load_rules(ROOT / "rules")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +30,7 @@ def measured() -> Precision:
     if not SHARED.exists():
         pytest.skip("the shared corpora are not here")
     return measure(
-        RULES,
+        shipped_rules(),
         read_corpus(SHARED / "phishing_pot.jsonl.gz"),
         read_corpus(SHARED / "ham.jsonl.gz"),
     )
@@ -90,7 +89,9 @@ def test_a_wrong_verdict_changes_nothing_else() -> None:
 def test_precision_and_recall_are_counted_per_message() -> None:
     """What matches is counted in each set by itself, and one message counts once for a rule."""
     phishing = [_with(line, final_disposition="MALICIOUS-BEC") for line in benign_mail(10)]
-    found = measure(RULES, phishing, [_with(line, final_disposition="NONE") for line in phishing])
+    found = measure(
+        shipped_rules(), phishing, [_with(line, final_disposition="NONE") for line in phishing]
+    )
     bec = next(one for one in found.rules if one.rule == "quarantine_bec")
 
     assert found.sizes == {"phishing": 10, "ham": 10, "modern": MESSAGES}
@@ -104,7 +105,7 @@ def test_a_correlation_counts_only_the_messages_of_its_cases() -> None:
         _with(line, final_disposition="SPOOF", htmltext_structure_hash="same", edf_hash=str(number))
         for number, line in enumerate(benign_mail(9))
     ]
-    found = measure(RULES, lines, lines)
+    found = measure(shipped_rules(), lines, lines)
     campaign = next(one for one in found.rules if one.rule == "junk_spoof_campaign")
 
     assert campaign.matched["phishing"] == 0

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from functools import cache
 
 import pytest
 
@@ -43,8 +44,16 @@ def part(case: str, number: int, messages: int, campaign: str = "") -> UndoCandi
     return UndoCandidate(run_of_case, plan, is_open=number == 1, basis=basis)
 
 
-OUTBREAK = FoundUndo(tuple(part("case/r/1", n, 66, "one") for n in range(1, 1517)), ())
-MANY = FoundUndo(tuple(part(f"case/r/{n}", 2, 1) for n in range(5000)), ())
+@cache
+def outbreak() -> FoundUndo:
+    """A campaign of 100,056 messages in 1,516 parts."""
+    return FoundUndo(tuple(part("case/r/1", n, 66, "one") for n in range(1, 1517)), ())
+
+
+@cache
+def many() -> FoundUndo:
+    """5,000 small cases."""
+    return FoundUndo(tuple(part(f"case/r/{n}", 2, 1) for n in range(5000)), ())
 
 
 def shown(found: FoundUndo, capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -55,7 +64,7 @@ def shown(found: FoundUndo, capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 def test_a_campaign_of_many_parts_is_one_case(capsys: pytest.CaptureFixture[str]) -> None:
     """Its first messages, how many more there are, and the total."""
-    lines = shown(OUTBREAK, capsys)
+    lines = shown(outbreak(), capsys)
     assert len(lines) == MOST_LINES
     assert lines[0] == "case/r/1: open, would end, 1,516 parts"
     assert sum("back to the inbox" in line for line in lines) == SHOWN
@@ -67,14 +76,14 @@ async def test_what_was_not_read_is_not_in_the_total(capsys: pytest.CaptureFixtu
     """Its messages are counted beside it."""
     (entry,) = await read_entries(MINE, [await info()])
     left = UnreadCase.of(entry)
-    *_, total, rest = shown(FoundUndo(OUTBREAK.candidates[:2], (), (left,)), capsys)
+    *_, total, rest = shown(FoundUndo(outbreak().candidates[:2], (), (left,)), capsys)
     assert total.startswith("In this plan: 1 case of 2 parts, 132 messages to return, ")
     assert rest.startswith("1 more parts and cases, with 3 messages, are not in this plan: ")
 
 
 def test_of_many_cases_the_first_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """The total counts all of them."""
-    lines = shown(MANY, capsys)
+    lines = shown(many(), capsys)
     assert len(lines) <= CASES_SHOWN * 3 + 2
     assert f"… and {5000 - CASES_SHOWN:,} more cases; --json lists all" in lines
     assert lines[-1].startswith("Total: 5,000 cases, 5,000 messages to return, ")
@@ -82,17 +91,17 @@ def test_of_many_cases_the_first_are_shown(capsys: pytest.CaptureFixture[str]) -
 
 def test_json_has_every_message(capsys: pytest.CaptureFixture[str]) -> None:
     """Of every part."""
-    print_json_object(found_data(OUTBREAK))
+    print_json_object(found_data(outbreak()))
     document = json.loads(capsys.readouterr().out)
     assert sum(len(one["messages"]) for one in document["cases"]) == 1516 * 66
 
 
 def test_the_result_counts_cases_beside_their_parts(capsys: pytest.CaptureFixture[str]) -> None:
     """Parts have a column only where there are any."""
-    print_undone(UndoSummary(cases=1516, done=100_056), OUTBREAK, {}, as_json=False)
+    print_undone(UndoSummary(cases=1516, done=100_056), outbreak(), {}, as_json=False)
     heading, figures = capsys.readouterr().out.splitlines()
     assert heading.split()[:3] == ["cases", "parts", "undone"]
     assert figures.split()[:3] == ["1", "1,516", "100,056"]
-    print_undone(UndoSummary(cases=5000, done=5000), MANY, {}, as_json=False)
+    print_undone(UndoSummary(cases=5000, done=5000), many(), {}, as_json=False)
     heading, figures = capsys.readouterr().out.splitlines()
     assert (heading.split()[:2], figures.split()[:2]) == (["cases", "undone"], ["5,000", "5,000"])

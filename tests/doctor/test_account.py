@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,10 +17,10 @@ from clawback.doctor.permission_checks import check_permissions, permission_find
 from clawback.local.installation import plan_installation
 from clawback.model.mode import Mode
 from clawback.model.providers import Provider
-from clawback.rules import load_rules
 from clawback.settings import Settings
 from clawback.simulator import Rate, Simulator, SimulatorOptions, TokenScope
 from tests.cloudflare.support import client, closed_port, envelope, refusal, rude_server
+from tests.shipped import shipped_rules
 
 TOKENS = {
     "wr1te-t0ken": TokenScope.WRITE,
@@ -186,7 +185,6 @@ def test_a_withdrawn_authorization_is_a_problem() -> None:
     )
 
 
-SHIPPED = load_rules(Path(__file__).parents[2] / "rules")
 GOOGLE = "Google Workspace has no RecoverableItemsDeletions, to which quarantine_malware"
 
 
@@ -207,7 +205,7 @@ def test_folders_that_a_provider_lacks_are_named(
 ) -> None:
     """With the rules and the nearest folder; an unknown provider of integrated mailboxes warns."""
     record = {"id": "1", "domain": "g.test", "inbox_provider": provider, "integration_id": "2"}
-    findings = list(provider_findings([Domain.parse(record)], stated, SHIPPED))
+    findings = list(provider_findings([Domain.parse(record)], stated, shipped_rules()))
     assert [one.status for one in findings] == ([status] if status else [])
     for one in findings:
         assert GOOGLE in one.found

@@ -34,7 +34,6 @@ from clawback.guard import Binding
 from clawback.local.installation import plan_installation
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
-from clawback.rules import load_rules
 from clawback.settings import Settings
 from clawback.simulator import Simulator, outbreak
 from clawback.telemetry import serve_metrics
@@ -46,6 +45,7 @@ from clawback.temporal.watchdog import WATCHDOG_SCHEDULE, create_watchdog
 from tests.cli.test_program import write_audit
 from tests.people import person
 from tests.rules.folders import PLAIN, write
+from tests.shipped import shipped_rules
 from tests.workflows.deployment import RULES, deployed
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -193,7 +193,7 @@ async def test_the_worker_is_checked_through_its_pages() -> None:
     registry, problems = CollectorRegistry(), list[str]()
     refused = Gauge("clawback_rules_refused", "1 while refused.", registry=registry)
     version = Info("clawback_rules", "The version.", registry=registry)
-    version.info({"version": load_rules(RULES).version})
+    version.info({"version": shipped_rules().version})
     with serve_metrics(
         "127.0.0.1:0", health=lambda: problems[0] if problems else None, registry=registry
     ) as server:

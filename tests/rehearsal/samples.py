@@ -1,14 +1,12 @@
 """Corpus lines and the expectation for them under the shipped rules."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from clawback.rehearsal import Expectation, build_expectation
-from clawback.rules import load_rules
 from clawback.simulator import Line, parse_line
+from tests.shipped import shipped_rules
 
-RULES = load_rules(Path(__file__).parents[2] / "rules")
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -29,4 +27,4 @@ def message(
 
 
 def expect(*lines: Line, age_limit: timedelta | None = None) -> Expectation:
-    return build_expectation(lines, RULES, NOW, age_limit)
+    return build_expectation(lines, shipped_rules(), NOW, age_limit)

@@ -4,13 +4,13 @@ What no shipped rule may match, though much of it sounds like what phishing imit
 """
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clawback.model.events import message_event
-from clawback.rules import RuleSet, load_rules
+from clawback.rules import RuleSet
+from tests.shipped import shipped_rules
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PASSING = {"dkim": "pass", "dmarc": "pass", "spf": "pass", "comment": None}
@@ -163,7 +163,7 @@ MAIL: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def rules() -> RuleSet:
     """The rules that are shipped."""
-    return load_rules(Path(__file__).parents[2] / "rules")
+    return shipped_rules()
 
 
 @pytest.mark.parametrize("name", MAIL)

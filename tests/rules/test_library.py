@@ -14,19 +14,20 @@ from clawback.model.events import Event, message_event
 from clawback.model.level import Level
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
-from clawback.rules import RuleSet, load_rules
+from clawback.rules import RuleSet
 from clawback.rules.engine.ruleset import Rule
 from clawback.rules.source.documents import EventTest, Status
 from clawback.rules.tools.coverage import measure_coverage
 from clawback.simulator import demo_corpus
 from clawback.simulator.demo import COMPANY
+from tests.shipped import shipped_rules
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "rules"
 CORPUS = ROOT.parent / "shared" / "corpus" / "phishing_pot.jsonl.gz"
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 HEADER = "# yaml-language-server: $schema="
-RULES = load_rules(FOLDER)
+RULES = shipped_rules()
 RESPONDING = [rule for rule in RULES.rules.values() if rule.response is not None]
 MOST_ASKED = 0.2
 """The share of suspect mail for which /detections may be fetched.

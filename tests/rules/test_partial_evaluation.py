@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawback.model.events import Event, EventKind
-from clawback.rules import load_rules
 from clawback.rules.engine.compiler import PartialEvaluation, compile_node
 from clawback.rules.engine.sample_events import build_test_event
 from clawback.rules.source.condition import (
@@ -25,7 +24,7 @@ from clawback.rules.source.condition import (
     Text,
 )
 from clawback.rules.source.documents import EventTest
-from tests.workflows.deployment import RULES
+from tests.shipped import shipped_rules
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 VALUES = st.sampled_from(["a", "b", None])
@@ -85,7 +84,7 @@ def test_a_condition_that_asks_nothing_of_the_message_is_decided(outer: dict[str
 @pytest.mark.parametrize("kind", [EventKind.SUBMISSION, EventKind.PHISHGUARD_REPORT])
 def test_no_shipped_rule_loses_a_match(kind: EventKind) -> None:
     """Every positive test of every shipped rule may match before its message is known."""
-    rules = load_rules(RULES)
+    rules = shipped_rules()
     events = [
         build_test_event(kind, test.event, number)
         for rule in rules.rules.values()

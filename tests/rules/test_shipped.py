@@ -18,8 +18,9 @@ from clawback.correlation.sliding_window import WindowEntry, find_window
 from clawback.model.events import Event, message_event
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
-from clawback.rules import RuleSet, load_rules
+from clawback.rules import RuleSet
 from clawback.rules.tools.testing import run_tests
+from tests.shipped import shipped_rules
 
 ROOT = Path(__file__).parents[2]
 CORPUS = ROOT.parent / "shared" / "corpus" / "phishing_pot.jsonl.gz"
@@ -28,7 +29,7 @@ CORPUS = ROOT.parent / "shared" / "corpus" / "phishing_pot.jsonl.gz"
 @pytest.fixture(scope="module")
 def rules() -> RuleSet:
     """The shipped set."""
-    return load_rules(ROOT / "rules")
+    return shipped_rules()
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,6 @@ from clawback.model.audit_record import RecordKind
 from clawback.model.events import EventKind, message_event
 from clawback.model.mode import Mode
 from clawback.model.polling import PollerStart
-from clawback.rules import load_rules
 from clawback.simulator import (
     Order,
     Simulator,
@@ -34,9 +33,10 @@ from clawback.simulator import (
 from clawback.temporal.poller_gateway import Beginning, PollerGateway
 from clawback.temporal.workflow_calls import UpdateRefused
 from tests.people import person
+from tests.shipped import shipped_rules
 from tests.waiting import eventually
 from tests.workflows.conftest import set_option
-from tests.workflows.deployment import RULES, Deployment, deployed, match_of
+from tests.workflows.deployment import Deployment, deployed, match_of
 
 
 def simulated(*campaigns: list[dict[str, Any]], faults: str = "", **options: Any) -> Simulator:
@@ -475,7 +475,7 @@ async def test_two_workers_signal_each_match_once(temporal: Client, tmp_path: Pa
         second = await deployment.poll()
         assert second.pages > first.pages + 5
         assert (first.seen, second.seen) == (60, 60)
-        rules = load_rules(RULES)
+        rules = shipped_rules()
         events = [message_event(line["message"], datetime.now(UTC)) for line in lines]
         matches = sum(len(rules.evaluate(event).matches) for event in events)
         assert second.matched == first.matched == matches
