@@ -80,6 +80,7 @@ from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.telemetry.probes import ProcessProbes
 from clawback.telemetry.runtime import build_runtime
 from clawback.telemetry.supervisor import BackgroundTask, Supervisor
+from clawback.telemetry.tracing import TracingUnavailable, start_tracing
 from clawback.temporal import names
 from clawback.temporal.account_binding import ForeignAccount
 from clawback.temporal.activation_memory import LeanWorkflowInterceptor, LeanWorkflowRunner
@@ -190,6 +191,8 @@ class WorkerProcess:
         )
         rules.use_providers(AccountProviders(stated=settings.providers))
 
+        stop_tracing = start_tracing(settings.tracing, "clawback-worker")
+        stack.push_async_callback(asyncio.to_thread, stop_tracing)
         telemetry = build_runtime()
         client = await connect(settings, runtime=telemetry.runtime, on_refused=self._refusals.note)
         if plaintext := describe_plaintext(client.service_client.config):
@@ -404,7 +407,13 @@ def main() -> NoReturn:
         if repaired := hide(settings.private_paths()):
             log.warning("worker.files_hidden", detail=describe_hidden(repaired))
         exit_now(asyncio.run(WorkerProcess(settings).run()))
-    except (SettingsError, ChannelFileError, ForeignAccount, PayloadKeyError) as error:
+    except (
+        SettingsError,
+        ChannelFileError,
+        ForeignAccount,
+        PayloadKeyError,
+        TracingUnavailable,
+    ) as error:
         _leave(error, ExitCode.USAGE)
     except RuleErrors as error:
         _leave(error, ExitCode.NO)

@@ -11,6 +11,7 @@ from clawback.correlation.payloads import Delivery, DeliveryBatch, DeliveryResul
 from clawback.model.mode import Mode
 from clawback.rules import RuleSet
 from clawback.rules.eligibility import cap_plan
+from clawback.telemetry.tracing import trace
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_sender import CaseRefused
 from clawback.temporal.fan_out import CONCURRENT_SIGNALS, gather_limited
@@ -60,7 +61,10 @@ class CorrelationActivities:
         if isinstance(plan, DeliveryResult):
             return plan
         timing = CaseTiming(linger=delivery.definition.linger)
-        await self._cases.signal_matches(plan, delivery.matches, timing, delivery.window)
+        with trace(
+            "correlation.opened", {"clawback.rule": plan.rule, "clawback.case": plan.case_id}
+        ):
+            await self._cases.signal_matches(plan, delivery.matches, timing, delivery.window)
         return DeliveryResult.DELIVERED
 
     def _plan(self, delivery: Delivery) -> CasePlan | DeliveryResult:

@@ -5,6 +5,7 @@ is under way at a time; whatever is asked meanwhile goes into the next one.
 """
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +28,7 @@ class _Call(Generic[T, R]):
     items: Sequence[T]
     send_until: float
     answer: asyncio.Future[R]
+    context: contextvars.Context
 
 
 class Batcher(Generic[T, R]):
@@ -68,11 +70,13 @@ class Batcher(Generic[T, R]):
 
         """
         loop = asyncio.get_running_loop()
-        call = _Call[T, R](items, loop.time() + self._patience, loop.create_future())
+        send_until, context = loop.time() + self._patience, contextvars.copy_context()
+        call = _Call[T, R](items, send_until, loop.create_future(), context)
         call.answer.add_done_callback(_retrieve_exception)
         self._waiting.append(call)
         if self._running is None:
-            self._running = asyncio.create_task(self._run())
+            # In no caller's context: log events and spans of a batch would name the first caller.
+            self._running = loop.create_task(self._run(), context=contextvars.Context())
         return await asyncio.shield(call.answer)
 
     async def _run(self) -> None:
@@ -101,8 +105,10 @@ class Batcher(Generic[T, R]):
         if not batch:
             return
 
+        items = [item for call in batch for item in call.items]
+        context = batch[0].context if len(batch) == 1 else None
         try:
-            answer = await self._send([item for call in batch for item in call.items])
+            answer = await asyncio.create_task(_call(self._send, items), context=context)
         except BaseException as error:  # noqa: BLE001 - every error belongs to the callers
             if isinstance(error, self._spoilt) and len(batch) > 1:
                 middle = len(batch) // 2
@@ -114,6 +120,10 @@ class Batcher(Generic[T, R]):
             for call in batch:
                 if not call.answer.done():
                     call.answer.set_result(answer)
+
+
+async def _call(send: Callable[[Sequence[T]], Awaitable[R]], items: Sequence[T]) -> R:
+    return await send(items)
 
 
 def _retrieve_exception(answer: asyncio.Future[R]) -> None:

@@ -307,6 +307,11 @@ class Settings(BaseSettings):
         default="info",
         description="Lowest level that is logged",
     )
+    tracing: Literal["off", "otlp"] = Field(
+        default="off",
+        description="OpenTelemetry traces; otlp exports them over HTTP as `OTEL_EXPORTER_OTLP_*` "
+        "say, and needs `clawback[tracing]`",
+    )
 
     @field_validator("guard")
     @classmethod

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import ContextVar
 from datetime import timedelta
 
 import pytest
@@ -128,3 +129,22 @@ async def test_a_caller_that_goes_away_takes_nothing_back() -> None:
     with pytest.raises(asyncio.CancelledError):
         await gone
     assert await batcher.ask(["c"]) == 1
+
+
+async def test_what_is_logged_of_a_batch_names_no_caller_unless_it_has_one() -> None:
+    """A call sent alone is in the context of its caller, a joined one in that of nobody."""
+    case: ContextVar[str] = ContextVar("case", default="none")
+    seen: list[tuple[int, str]] = []
+
+    async def send(items: Sequence[str]) -> None:
+        seen.append((len(items), case.get()))
+
+    batcher = Batcher(send, most=10, pause=timedelta(milliseconds=5), busy=timedelta())
+
+    async def ask(name: str) -> None:
+        case.set(name)
+        await batcher.ask([name])
+
+    await asyncio.gather(ask("a"), ask("b"))
+    await asyncio.create_task(ask("c"))
+    assert seen == [(2, "none"), (1, "c")]

@@ -70,7 +70,7 @@ class CaseWorkflow:
     @workflow.init
     def __init__(self, start: CaseStart) -> None:
         info = workflow.info()
-        self._plan, self._timing = start.plan, start.timing
+        self._plan, self._timing, self._trace_id = start.plan, start.timing, start.trace_id
         self._uid = f"{info.workflow_id}/{info.first_execution_run_id}"
         if start.snapshot is None:
             self._case = Case.open(
@@ -299,7 +299,11 @@ class CaseWorkflow:
         """The plan and the snapshot of the case."""
         snapshot = self._case.snapshot().model_copy(update={"pending_records": ()})
         return CaseStart(
-            plan=self._plan, timing=self._timing, part=self._case.part, snapshot=snapshot
+            plan=self._plan,
+            timing=self._timing,
+            part=self._case.part,
+            trace_id=self._trace_id,
+            snapshot=snapshot,
         )
 
     def _validate(self, signed: SignedOrder, verb: Verb) -> None:

@@ -94,6 +94,7 @@ def to_ocsf(record: AuditRecord) -> dict[str, Any]:
             "uid": record.id,
             "version": SCHEMA,
             "event_code": record.kind.value,
+            **({"correlation_uid": record.trace_id} if record.trace_id else {}),
             "product": {"name": "clawback", "vendor_name": "clawback", "version": __version__},
         },
         "time": int(record.at.timestamp() * 1000),

@@ -83,7 +83,8 @@ class CaseFile:
     def as_json(self) -> dict[str, Any]:
         """Return the file as JSON data."""
         return {
-            **self.case.model_dump(mode="json"),
+            # Whoever has the key of the index can look addresses up by their hashes.
+            **self.case.model_dump(mode="json", exclude={"index_key"}),
             "case": self.plan.case_id,
             "run": self.run,
             "state": self.state,
@@ -162,6 +163,8 @@ class CaseFile:
         )
         yield from _headed("decide", self._to_decide())
         yield "undo", self._undo(memory)
+        if self.case.trace_id:
+            yield "trace", self.case.trace_id
         if self.link:
             yield "temporal", self.link
 

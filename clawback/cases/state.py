@@ -414,7 +414,7 @@ class CaseStart(Payload):
     of the hashes that the case publishes (see `cases.touches`).
 
     `part` numbers the parts of a campaign from 1, the case itself, which makes the `campaign` of
-    the others.
+    the others. `trace_id` is that of the OpenTelemetry trace that opened the case.
     """
 
     plan: CasePlan
@@ -423,6 +423,7 @@ class CaseStart(Payload):
     part: int = 1
     campaign: Campaign | None = None
     window: str | None = None
+    trace_id: str | None = None
     snapshot: CaseSnapshot | None = None
 
 

@@ -5,6 +5,7 @@ The same page may be read again at any time; then only what is left to do is don
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -85,14 +86,16 @@ class Ingest:
             EvaluationBroken: evaluation failed for every record of the page.
 
         """
-        result = IngestResult()
+        result, began = IngestResult(), time.monotonic()
         events = await self._read_events(request, result)
+        result.fetched = timedelta(seconds=time.monotonic() - began)
         result.newest = max((event.at for event in events if event.is_dated), default=None)
         result.fresh = [event for event in events if self.memory.is_fresh(event)]
 
         failures = [
             await self._fails(self._decide(event, result), event, result) for event in events
         ]
+        result.evaluated = timedelta(seconds=time.monotonic() - began) - result.fetched
         broken = sum(failures)
         # A bad record is rejected alone; if not one is decided, the rules are what is broken.
         if broken >= _FEW_FAILURES and broken == len(result.assessed):
@@ -109,7 +112,7 @@ class Ingest:
 
         If anything is left, the result says why in `postponed`.
         """
-        result = IngestResult()
+        result, began = IngestResult(), time.monotonic()
         work = (self._fails(self._complete(one, result), one, result) for one in page.incomplete)
         try:
             async with asyncio.timeout(min(within, COMPLETION_TIMEOUT).total_seconds()):
@@ -117,6 +120,7 @@ class Ingest:
         except TimeoutError:
             result.postponed = errors.Unavailable("investigate", "not all could be read in time")
 
+        result.evaluated = timedelta(seconds=time.monotonic() - began)
         return result
 
     # ---- reading

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from clawback.cases import CasePlan, Match
 from clawback.cloudflare import errors
@@ -52,6 +52,8 @@ class IngestResult:
     newest      time of the newest event
     unseen      with the last page: the time that could not be read whole
     detections_only  whether clean mail was left out
+    fetched     how long the request took
+    evaluated   how long joining and evaluating took
     """
 
     page: str | None = None
@@ -68,3 +70,5 @@ class IngestResult:
     newest: datetime | None = None
     detections_only: bool = False
     unseen: TimeRanges = ()
+    fetched: timedelta = timedelta()
+    evaluated: timedelta = timedelta()

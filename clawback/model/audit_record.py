@@ -72,7 +72,8 @@ class AuditRecord(Payload):
     far as known: a folder, a verdict.
 
     `actor` is `clawback` or the person who acted, `verified` whether an identity provider vouches
-    for that, `host` the machine of a command. `on_behalf_of` is what the person typed.
+    for that, `host` the machine of a command. `on_behalf_of` is what the person typed. `trace_id`
+    is that of the OpenTelemetry trace in which it was written, 32 hex digits.
     """
 
     id: str
@@ -94,3 +95,4 @@ class AuditRecord(Payload):
     verified: bool | None = None
     host: str | None = None
     on_behalf_of: str | None = None
+    trace_id: str | None = None

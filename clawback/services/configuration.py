@@ -14,7 +14,7 @@ from clawback.rules.live import LiveRules
 from clawback.rules.live_budgets import LiveBudgets
 from clawback.rules.live_undo_policy import LiveUndoPolicy
 from clawback.settings import Settings
-from clawback.telemetry import ApiMetrics
+from clawback.telemetry.api_telemetry import ApiTelemetry
 
 API_TIMEOUT = timedelta(seconds=15)
 """Shorter than any start-to-close timeout, so that the activity itself says what happened."""
@@ -59,7 +59,7 @@ def connect_api(settings: Settings, permit: Permit | None = None) -> EmailSecuri
         url=settings.api_url,
         account_id=settings.cloudflare_account_id or fallback,
         token=settings.cloudflare_api_token or fallback,
-        observer=ApiMetrics(),
+        observer=ApiTelemetry(),
         timeout=API_TIMEOUT,
         permit=permit,
     )

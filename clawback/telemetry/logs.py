@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import structlog
 
 from clawback.telemetry.privacy import withhold_private
+from clawback.telemetry.tracing import current_trace_id
 
 Processor = Callable[[Any, str, MutableMapping[str, Any]], MutableMapping[str, Any]]
 
@@ -71,12 +72,19 @@ def configure_logging(
 def _shared_processors() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
+        _add_trace,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(allow=_WORKFLOW_FIELDS),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         withhold_private,
     ]
+
+
+def _add_trace(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if trace_id := current_trace_id():
+        event["trace_id"] = trace_id
+    return event
 
 
 def _renderers(*, is_console: bool) -> list[Any]:

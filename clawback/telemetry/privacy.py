@@ -31,7 +31,7 @@ IDENTIFIER_FIELDS = frozenset(
     {
         # clawback: the names of its own rules, cases, states and versions
         *("source", "rule", "rules", "rules_version", "running", "old", "new", "case", "mode"),
-        *("build", "current", "request_id"),
+        *("build", "current", "request_id", "trace_id"),
         *("action", "outcome", "kind", "error_type", "endpoint", "api"),
         # Temporal: whose ids are made by clawback from rule names and hashes
         *("workflow", "activity", "workflow_id", "workflow_type", "run_id", "workflow_run_id"),

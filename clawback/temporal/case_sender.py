@@ -22,6 +22,7 @@ from clawback.cases import (
 from clawback.cases.part_index import has_index
 from clawback.cases.summary import summarize_start
 from clawback.model.size import PLAN_LIMIT, payload_size, split_by_size
+from clawback.telemetry.tracing import current_trace_id
 from clawback.temporal import names
 from clawback.temporal.case_index import case_attributes
 from clawback.temporal.data_converter import index_keys
@@ -191,7 +192,7 @@ class CaseSender:
         plan, key = start.plan, self.index_keys[0]
         await self.client.start_workflow(
             names.CASE if start.part == 1 else names.CASE_PART,
-            start.model_copy(update={"index_key": key.hex()}),
+            start.model_copy(update={"index_key": key.hex(), "trace_id": current_trace_id()}),
             id=names.part_id(plan.case_id, start.part),
             task_queue=names.WORKFLOW_QUEUE,
             start_signal=names.MATCHED,

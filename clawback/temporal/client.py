@@ -11,6 +11,7 @@ from temporalio.service import ConnectConfig, RPCError, RPCStatusCode
 from clawback.model.hosts import is_loopback
 from clawback.model.loggable import LoggableError, LoggableText
 from clawback.settings import Settings
+from clawback.telemetry.tracing import tracer
 from clawback.temporal.data_converter import RefusalObserver, data_converter
 from clawback.temporal.installation_keys import key_file
 from clawback.temporal.key_ring import Key, KeyRing, PayloadKeyError, read_key_file
@@ -132,6 +133,10 @@ async def connect(
     }
     if namespace is not None:
         options["namespace"] = namespace
+    if (ours := tracer()) is not None:
+        from clawback.temporal.trace_interceptor import TraceInterceptor  # noqa: PLC0415 - an extra
+
+        options["interceptors"] = [TraceInterceptor(ours)]
 
     try:
         return await Client.connect(**options, runtime=runtime)  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.events import EventKind
 from clawback.model.polling import ReadPage
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
+from clawback.telemetry.tracing import Attributes, Step, trace
 from clawback.temporal.application_errors import audit_unavailable
 from clawback.temporal.fan_out import CONCURRENT_SIGNALS, call_until
 from clawback.temporal.match_gateway import (
@@ -87,8 +88,11 @@ class PageDispatcher:
             found = await self._matches.drop_known(found)
         counts = Dispatched()
 
+        steps = (Step("poll.fetch", page.fetched), Step("rules.evaluate", page.evaluated))
+
         async def deliver(delivery: Delivery) -> None:
-            await self._deliver(request, delivery, counts)
+            with trace("poll.matched", _describe(request, delivery), steps):
+                await self._deliver(request, delivery, counts)
 
         deliveries = group_by_recipient(found)
         left = await call_until(deliver, deliveries, CONCURRENT_SIGNALS, deadline)
@@ -151,6 +155,16 @@ class PageDispatcher:
             await self._audit.append(records)
         except AuditUnavailable as error:
             raise audit_unavailable(error) from error
+
+
+def _describe(request: ReadPage, delivery: Delivery) -> Attributes:
+    return {
+        "clawback.source": request.source.value,
+        "clawback.lane": request.lane.value,
+        "clawback.rules": sorted({plan.rule for plan, _ in delivery.found}),
+        "clawback.recipient": delivery.recipient,
+        "clawback.matches": sum(len(matches) for _, matches in delivery.found),
+    }
 
 
 def _counted(plan: CasePlan, matches: Sequence[Match]) -> list[AuditRecord]:

@@ -226,6 +226,7 @@ def _link(opened: OpenedCase) -> MoreLinks:
         rule_path=f"/rules/{quote(file.plan.rule, safe='')}",
         cloudflare=dashboard_path(opened.services.settings),
         temporal=(file.link or "") if visitor.may(Role.OPERATOR) else "",
+        trace_id=file.case.trace_id or "",
     )
 
 

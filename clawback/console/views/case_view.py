@@ -73,6 +73,7 @@ class MoreLinks:
     rule_path: str = ""
     cloudflare: str = ""
     temporal: str = ""
+    trace_id: str = ""
     data_path: str = ""
 
 
