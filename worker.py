@@ -7,6 +7,7 @@ activities finish. It exits 0 after that, and otherwise with one log line and a 
 
 import asyncio
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -341,7 +342,11 @@ def build_workers(
 
     The guard's worker is the first, so that it stops last: cases that drain may still ask it.
     """
-    ours = [ActivityInterceptor(EXPECTED), HeartbeatInterceptor(), LeanWorkflowInterceptor()]
+    ours = [
+        ActivityInterceptor(EXPECTED, names.describe_workflow),
+        HeartbeatInterceptor(),
+        LeanWorkflowInterceptor(),
+    ]
     shared: Any = WorkerConfig(
         graceful_shutdown_timeout=SHUTDOWN_GRACE,
         on_fatal_error=on_failure,
@@ -403,7 +408,7 @@ def main() -> NoReturn:
     hide_new_files()
     try:
         settings = load_settings()
-        configure_logging(settings.log_format, settings.log_level)
+        configure_logging(settings.log_format, settings.log_level, sys.stdout)
         if repaired := hide(settings.private_paths()):
             log.warning("worker.files_hidden", detail=describe_hidden(repaired))
         exit_now(asyncio.run(WorkerProcess(settings).run()))

@@ -15,6 +15,7 @@ from clawback.identity.configuration import bearer_tokens
 from clawback.identity.errors import IdentityError
 from clawback.model.hosts import split_address
 from clawback.settings import Settings, load_settings
+from clawback.telemetry.logs import configure_logging
 from clawback.temporal.client import chosen_namespace, read_keys
 from clawback.temporal.key_ring import KeyRing, PayloadKeyError
 
@@ -40,6 +41,7 @@ def codec(
         print_text(f"http://{settings.codec}/sign-in?link={Links(keys).create()}")
         return ExitCode.OK
 
+    configure_logging(settings.log_format, settings.log_level)
     gate = build_gate(keys, _read_tokens(settings))
     server = CodecServer(keys, ui_origins(settings), chosen_namespace(), gate)
     try:

@@ -2,21 +2,19 @@
 
 import asyncio
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.live import Live
 
 from clawback.audit import Tail
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import print_error, print_status
+from clawback.cli.up_output import SIGN_IN, choose_output
 from clawback.identity.links import LINK_SECONDS
 from clawback.local import (
     ProcessFailed,
@@ -25,9 +23,7 @@ from clawback.local import (
     StatusCollector,
     check_disk,
     check_ports,
-    format_status_line,
     lock_state,
-    render_status,
 )
 from clawback.local.account_check import AccountRefused, check_account
 from clawback.local.installation import Installation, plan_installation
@@ -40,19 +36,18 @@ from clawback.temporal.client import TemporalUnreachable, connect
 from clawback.temporal.installation_keys import make_keys
 from clawback.temporal.key_ring import PayloadKeyError
 
-_LIVE_EVERY, _PLAIN_EVERY = 1.0, 5.0
-
 
 def up(
     *,
     plain: Annotated[
         bool,
-        typer.Option("--plain", help="Print lines instead of a live view, also on a terminal."),
+        typer.Option("--plain", help="Print lines of text, not a live view or JSON events."),
     ] = False,
 ) -> int:
     """Run everything on this machine until Ctrl-C.
 
-    Temporal, worker and console; without credentials also the simulator with a demo corpus.
+    Temporal, worker and console; without credentials also the simulator with a demo corpus. Where
+    stdout is no terminal, it prints JSON events.
     """
     settings = load_settings()
     hide_new_files()
@@ -159,28 +154,29 @@ async def _watch(
         ProcessFailed: one did not start, or keeps dying.
 
     """
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    console.print(f"clawback {installation.headline}")
+    output = choose_output(installation.settings, plain=plain)
+    headline = installation.headline
+    output.say("up.starting", f"clawback {headline}")
     async with AsyncExitStack() as stack:
         # Callbacks run in reverse: "Stopping …", then the processes stop, then "Stopped."
-        stack.callback(console.print, "Stopped.")
+        stack.callback(output.say, "up.stopped", "Stopped.")
         if installation.codec is not None:
             host, port = split_address(installation.settings.codec)
             await stack.enter_async_context(installation.codec.serve(host, port))
         # The worker acts before all others run.
         audit = Tail(installation.settings.audit_file)
-        with console.status("Starting …"):
+        with output.starting():
             await stack.enter_async_context(processes.running())
 
-        stack.callback(console.print, "Stopping …")
+        stack.callback(output.say, "up.stopping", "Stopping …")
         if about_keys:
-            console.print(about_keys)
+            output.say("up.keys_made", about_keys)
         collector = await _collector(installation, audit, processes)
-        showing = _show_live if console.is_terminal and not plain else _show_lines
         # A link made before the console runs is none that it takes.
         link = SignInLink.create(installation)
+        locations = partial(link.add_to, installation.locations)
         tasks = [
-            asyncio.create_task(showing(console, collector, installation, link)),
+            asyncio.create_task(output.show(collector, headline, locations)),
             asyncio.create_task(processes.wait_failed()),
         ]
 
@@ -214,7 +210,7 @@ class SignInLink:
             return dict(locations)
         is_good = time.monotonic() - self.made_at < LINK_SECONDS
         url = self.url if is_good else "`clawback console --link` prints a new link"
-        return {"sign in": url, **locations}
+        return {SIGN_IN: url, **locations}
 
 
 async def _collector(
@@ -222,25 +218,3 @@ async def _collector(
 ) -> StatusCollector:
     client = await connect(installation.settings, address=installation.server)
     return StatusCollector(client, installation.metrics_url, audit, processes.children)
-
-
-async def _show_live(
-    console: Console, collector: StatusCollector, installation: Installation, link: SignInLink
-) -> None:
-    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
-        while True:
-            locations = link.add_to(installation.locations)
-            status = render_status(await collector.collect(), installation.headline, locations)
-            live.update(status, refresh=True)
-            await asyncio.sleep(_LIVE_EVERY)
-
-
-async def _show_lines(
-    console: Console, collector: StatusCollector, installation: Installation, link: SignInLink
-) -> None:
-    for name, location in link.add_to(installation.locations).items():
-        console.print(f"{name}: {location}")
-    while True:
-        status = await collector.collect()
-        console.print(f"{datetime.now().astimezone():%H:%M:%S} {format_status_line(status)}")
-        await asyncio.sleep(_PLAIN_EVERY)

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 import structlog
 
+from clawback.telemetry.failures import describe_failure
 from clawback.telemetry.privacy import withhold_private
 from clawback.telemetry.tracing import current_trace_id
 
@@ -36,7 +37,7 @@ def configure_logging(
 
     """
     stream = stream or sys.stderr
-    is_console = log_format == "console" or (log_format == "auto" and stream.isatty())
+    is_console = not is_json(log_format, stream)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -69,6 +70,11 @@ def configure_logging(
     sys.excepthook = _log_crash
 
 
+def is_json(log_format: str, stream: TextIO) -> bool:
+    """Whether a stream gets JSON lines: if the format says so, or is `auto` and nobody watches."""
+    return log_format == "json" or (log_format == "auto" and not stream.isatty())
+
+
 def _shared_processors() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
@@ -77,6 +83,7 @@ def _shared_processors() -> list[Processor]:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(allow=_WORKFLOW_FIELDS),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        describe_failure,
         withhold_private,
     ]
 

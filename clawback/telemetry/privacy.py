@@ -21,6 +21,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from clawback.model.loggable import LoggableError, LoggableText
+from clawback.telemetry.exception_chain import causes, exception_of
 
 WITHHELD = "[withheld]"
 
@@ -31,7 +32,7 @@ IDENTIFIER_FIELDS = frozenset(
     {
         # clawback: the names of its own rules, cases, states and versions
         *("source", "rule", "rules", "rules_version", "running", "old", "new", "case", "mode"),
-        *("build", "current", "request_id", "trace_id"),
+        *("build", "current", "request_id", "trace_id", "fingerprint", "target"),
         *("action", "outcome", "kind", "error_type", "endpoint", "api"),
         # Temporal: whose ids are made by clawback from rule names and hashes
         *("workflow", "activity", "workflow_id", "workflow_type", "run_id", "workflow_run_id"),
@@ -71,6 +72,8 @@ def withhold_private(
 
     if isinstance(record := event.get("_record"), logging.LogRecord):
         event["event"] = foreign_text(record, arguments or ())
+        if (core := getattr(record, "temporal_log", None)) is not None:
+            event["target"] = core.target
     elif not _EVENT_NAME.fullmatch(str(event.get("event"))):
         event["event"] = WITHHELD
 
@@ -129,25 +132,13 @@ def traceback_text(exc_info: object) -> str:
     `exc_info` is what loggers take: an exception, a tuple, or True for the current one. Stack
     frames hold source code only, never values.
     """
-    match exc_info:
-        case BaseException():
-            error: BaseException | None = exc_info
-        case (_, BaseException() as value, _):
-            error = value
-        case _:
-            error = sys.exc_info()[1]
-
     parts: list[str] = []
-    seen: set[int] = set()
-    # Causes can form a circle.
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
+    for error in causes(exception_of(exc_info)):
         frames = "".join(traceback.format_tb(error.__traceback__))
         text = error_text(error)
         kind = type(error).__name__
         last = text if text.startswith(kind) else f"{kind}: {text}"
         parts.append(f"Traceback (most recent call last):\n{frames}{last}")
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
     return "\n\nThis exception led to the next one:\n\n".join(reversed(parts))
 

@@ -216,6 +216,14 @@ def set_aside_id(case_id: str, digest: str) -> str:
     return f"{SET_ASIDE}/{case_id}/{digest}"
 
 
+def describe_workflow(workflow_id: str) -> dict[str, str]:
+    """Say which case and rule, or which source, a workflow is about, as fields of log events."""
+    kind, _, rest = workflow_id.partition("/")
+    if kind == CASE:
+        return {"case": case_and_part(workflow_id)[0], "rule": rest.partition("/")[0]}
+    return {"source": rest} if kind == POLLER else {}
+
+
 def short_id(case_id: str) -> str:
     """The first digits of the hash of a case, which usually name it alone."""
     return case_and_part(case_id)[0].rpartition("/")[2][:SHORT_ID_DIGITS]

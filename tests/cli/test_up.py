@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -108,12 +108,14 @@ class Up:
 
 
 @contextmanager
-def running(environment: dict[str, str], tmp_path: Path) -> Iterator[Up]:
+def running(
+    environment: dict[str, str], tmp_path: Path, command: Sequence[str] = COMMAND
+) -> Iterator[Up]:
     """`clawback up` for the length of a test."""
     path = tmp_path / f"up-{time.monotonic_ns()}.log"
     with path.open("w") as out, path.open() as log:
         process = subprocess.Popen(
-            COMMAND, env=environment, stdout=out, stderr=out, text=True, umask=0
+            command, env=environment, stdout=out, stderr=out, text=True, umask=0
         )
         try:
             yield Up(process, log)
@@ -222,11 +224,16 @@ async def test_with_credentials_and_a_server_of_ones_own_only_the_worker_runs(
 def test_killing_it_leaves_no_process(tmp_path: Path) -> None:
     """After a SIGKILL, when it can clean nothing up, its processes are gone all the same.
 
-    Meanwhile nobody else may use its folder. Without its keys it does not start again.
+    Meanwhile nobody else may use its folder. Without its keys it does not start again. Where stdout
+    is no terminal it prints JSON, and no link that signs in: whoever reads logs would get it.
     """
     environment = settings(tmp_path)
-    with running(environment, tmp_path) as up:
-        up.until(lambda: "logs:" in up.said)
+    with running(environment, tmp_path, COMMAND[:-1]) as up:
+        up.until(lambda: '"up.status"' in up.said)
+        events = [json.loads(line) for line in up.said.splitlines() if line.startswith("{")]
+        [started] = [event for event in events if event["event"] == "up.started"]
+        assert started["logs"] == str(tmp_path / "state" / "simulator" / "logs")
+        assert "link=" not in up.said
         code, said = refused(environment)
         assert code == ExitCode.ENVIRONMENT, said
         assert f"another clawback (pid {up.process.pid}) uses the state folder" in said
