@@ -93,7 +93,7 @@ class Up:
         seen, matched, acted = map(int, found[-1]) if found else (0, 0, 0)
         return seen, matched, acted
 
-    def until(self, holds: Callable[[], bool], seconds: float = 40.0) -> None:
+    def until(self, holds: Callable[[], bool], seconds: float = 120.0) -> None:
         """Wait until something holds, or fail with what was said."""
 
         def holds_while_running() -> bool:
