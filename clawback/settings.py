@@ -132,6 +132,12 @@ class Settings(BaseSettings):
         description="How long records are kept at least: older rotated files are removed, once the "
         "collector has them; `off` keeps all",
     )
+    audit_keep_bytes: int | None = Field(
+        default=None,
+        ge=1_000_000,
+        description="What all audit files may take together: the oldest rotated files beyond it "
+        "are removed, once the collector has them; default no limit",
+    )
     audit_collector: Annotated[str, AfterValidator(check_collector)] | None = Field(
         default=None,
         description="Where the audit is shipped to: `syslog+tls://HOST:6514`, or the https URL of "

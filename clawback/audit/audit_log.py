@@ -15,7 +15,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from clawback.audit.chain import ChainLink, Head, InvalidLine, SealedLine, read_line, write_line
-from clawback.audit.files import COMPRESSED, audit_files, open_audit_file, sequence_of
+from clawback.audit.files import (
+    COMPRESSED,
+    audit_files,
+    list_foreign_files,
+    open_audit_file,
+    sequence_of,
+)
 from clawback.audit.signing import AuditKeyError, KeyFile, PublicKey, SigningKeys
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.identity import Actor
@@ -27,6 +33,8 @@ MAX_BYTES = 64 * 1024 * 1024
 
 _CATCH_UP_BYTES = 8 * 1024 * 1024
 _MAX_RECENT = 100_000
+_SEAL_BYTES = 400
+"""What ends a line: its hash and its signature."""
 _OWN_KINDS = frozenset({RecordKind.AUDIT_KEY_CHANGED, RecordKind.AUDIT_FILES_REMOVED})
 _TIME = re.compile(rb'"time":(\d+),"category_uid"')
 
@@ -41,6 +49,9 @@ class AuditLog:
     Rotated files are named after their last sequence number (`audit.jsonl.000000012345`) and
     continue the chain. The key file is made with the first record; default `<path>.key`.
     A file that begins with a record older than `max_age` is rotated too.
+
+    If another program rotates, truncates or removes the file, numbers go on all the same: what it
+    put aside gets its name in the chain (`adopted` counts that), and what it took is missing.
     """
 
     def __init__(
@@ -57,6 +68,7 @@ class AuditLog:
         self._key_file = KeyFile(key_file or default_key_file(path))
         self._max_bytes = max_bytes
         self.rotations = 0
+        self.adopted = 0
         self._mutex = threading.Lock()
         self._inode = 0
         self._offset = 0
@@ -204,9 +216,10 @@ class AuditLog:
 
         Cuts off a line that a crash left incomplete: no writer has reported its success.
         """
-        status = os.fstat(file)
+        known = self._link
         # Another process has rotated the file, or somebody has replaced it.
-        if status.st_ino != self._inode or status.st_size < self._offset:
+        has_changed = os.fstat(file).st_ino != self._inode or not self._is_continued(file)
+        if has_changed:
             self._restart(file, keys)
 
         data = os.pread(file, os.fstat(file).st_size - self._offset, self._offset)
@@ -216,9 +229,34 @@ class AuditLog:
 
         self._follow(complete.splitlines(), keys)
         self._offset += len(complete)
+        if has_changed and self._link.sequence < known.sequence:
+            # Lines were taken away. Their numbers must not be given again, so that this shows.
+            self._link = known
+
+    def _is_continued(self, file: int) -> bool:
+        """Whether the file still has our last line where that ended; a truncated one may not."""
+        if self._offset == 0:
+            return True
+        start = max(0, self._offset - _SEAL_BYTES)
+        end = os.pread(file, self._offset - start, start)
+        is_whole = len(end) == self._offset - start and end.endswith(b"\n")
+        return is_whole and self._link.hash.encode() in end
+
+    def _adopt(self) -> None:
+        """Give what another program rotated the name that it has in the chain.
+
+        Otherwise that program would rename it again, and remove it without a record of that.
+        """
+        for file in list_foreign_files(self.path):
+            end = COMPRESSED if file.suffix == COMPRESSED else ""
+            target = self.path.with_name(f"{self.path.name}.{sequence_of(file):012d}{end}")
+            if not target.exists():
+                file.rename(target)
+                self.adopted += 1
 
     def _restart(self, file: int, keys: SigningKeys) -> None:
         """Continue the chain from near the end of this file or of the newest rotated one."""
+        self._adopt()
         status = os.fstat(file)
         self._inode, self._offset = status.st_ino, _line_start(file, status.st_size)
         self._begins_at = _time_of_first_line(file)

@@ -119,11 +119,12 @@ def read_line(line: bytes) -> SealedLine:
     """
     sealed = _SEALED.fullmatch(line)
     if sealed is None:
-        raise InvalidLine(_describe_foreign(line))
+        raise InvalidLine(_find_other_program(line) or "not an audit record")
 
     body, seal = sealed[1], sealed[2].decode()
     if hashlib.sha256(body).hexdigest() != seal:
-        raise InvalidLine("the line was changed: its hash does not match")
+        changed = "the line was changed: its hash does not match"
+        raise InvalidLine(_find_other_program(line) or changed)
 
     try:
         event = json.loads(line)
@@ -136,12 +137,12 @@ def read_line(line: bytes) -> SealedLine:
     return SealedLine(link, previous, _decode_signature(sealed[3]), event)
 
 
-def _describe_foreign(line: bytes) -> str:
+def _find_other_program(line: bytes) -> str | None:
     if line.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "another program saved the file: it begins with a byte order mark"
     if line.endswith(b"\r\n"):
         return "another program saved the file: its lines end with CRLF"
-    return "not an audit record"
+    return None
 
 
 def _decode_signature(text: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Compresses the rotated files of an audit, and finds those that are older than must be kept.
+"""Compresses the rotated files of an audit, and finds those that need not be kept.
 
 The newest rotated file stays as it is: writers continue the chain from its end.
 """
@@ -30,22 +30,33 @@ def compress_rotated(path: Path) -> list[Path]:
         return [_compress(file) for file in plain] if may_work else []
 
 
-def find_removable(path: Path, keep: timedelta, shipped: int | None = None) -> list[Path]:
-    """Return the files whose records are all older than `keep`, oldest first.
+def find_removable(
+    path: Path,
+    keep: timedelta | None,
+    shipped: int | None = None,
+    *,
+    most_bytes: int | None = None,
+) -> list[Path]:
+    """Return the files that need not be kept, oldest first.
 
     Args:
         path: the audit file.
-        keep: how long a record must be kept.
+        keep: files whose records are all older need not be kept; None keeps them.
         shipped: the last line that a collector has; None if there is none to ship to.
+        most_bytes: what all files together may take; the oldest beyond it need not be kept.
 
     """
-    before = (datetime.now(UTC) - keep).timestamp()
+    before = (datetime.now(UTC) - keep).timestamp() if keep is not None else float("-inf")
+    size = sum(file.stat().st_size for file in audit_files(path))
     removable: list[Path] = []
     for file in _old_files(path):
+        status = file.stat()
         is_shipped = shipped is None or sequence_of(file) <= shipped
-        if file.stat().st_mtime >= before or not is_shipped:
+        is_too_much = most_bytes is not None and size > most_bytes
+        if not is_shipped or not (status.st_mtime < before or is_too_much):
             break
         removable.append(file)
+        size -= status.st_size
     return removable
 
 

@@ -51,12 +51,14 @@ class AuditKeeper:
             max_age=None if settings.audit_file_age == "off" else settings.audit_file_age,
         )
         self._keep = None if settings.audit_keep == "off" else settings.audit_keep
+        self._keep_bytes = settings.audit_keep_bytes
         self._next_tidying = 0.0
         self._shipper = build_shipper(settings)
         self.writer = AuditWriter(self.log, on_written)
         self._published: Head | None = None
         self._published_at = float("-inf")
         self._rotations = 0
+        self._adopted = 0
 
     @property
     def published(self) -> str:
@@ -85,6 +87,11 @@ class AuditKeeper:
             log.warning("audit.head_unreadable", error=error)
             return
 
+        if self.log.adopted != self._adopted:
+            # People should let one of the two rotate; nothing is lost meanwhile.
+            log.warning("audit.rotated_elsewhere", files=self.log.adopted - self._adopted)
+            self._adopted = self.log.adopted
+
         has_rotated = self.log.rotations != self._rotations
         is_due = time.monotonic() - self._published_at >= PUBLISH_EVERY.total_seconds()
         if head is not None and head != self._published and (is_due or has_rotated):
@@ -100,14 +107,22 @@ class AuditKeeper:
             log.warning("audit.not_tidied", error=error)
 
     def _remove_old(self) -> None:
-        if self._keep is None:
-            return
         # What the collector does not have yet stays, however old it is.
         shipped = read_cursor(self.log.path).sequence if self._shipper is not None else None
-        if old := find_removable(self.log.path, self._keep, shipped):
-            kept = format_duration(self._keep)
-            self.log.remove_files(old, f"older than {kept} (CLAWBACK_AUDIT_KEEP)")
+        old = find_removable(self.log.path, self._keep, shipped, most_bytes=self._keep_bytes)
+        if old:
+            self.log.remove_files(old, self._reason_to_remove)
             log.info("audit.files_removed", files=len(old))
+
+    @property
+    def _reason_to_remove(self) -> str:
+        reasons: list[str] = []
+        if self._keep is not None:
+            reasons.append(f"older than {format_duration(self._keep)} (CLAWBACK_AUDIT_KEEP)")
+        if self._keep_bytes is not None:
+            size = f"{self._keep_bytes:,} bytes"
+            reasons.append(f"beyond {size} in all (CLAWBACK_AUDIT_KEEP_BYTES)")
+        return " or ".join(reasons)
 
     def _publish(self, head: Head) -> None:
         self._published, self._published_at = head, time.monotonic()

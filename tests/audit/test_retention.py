@@ -190,3 +190,33 @@ def test_a_keeper_does_all_of_it_by_its_settings(tmp_path: Path) -> None:
     with capture_logs() as logs:
         keeper.tidy()
     assert [one["event"] for one in logs] == ["audit.not_tidied"]
+
+
+def test_files_beyond_a_size_are_removed_on_record(tmp_path: Path) -> None:
+    """The oldest first, until the rest fits; the live file and what nobody has shipped stay."""
+    path = tmp_path / "audit.jsonl"
+    write(path, 20)
+    files = audit_files(path)
+    sizes = [file.stat().st_size for file in files]
+    fits = sum(sizes[3:])
+    assert find_removable(path, None) == []
+    assert find_removable(path, None, most_bytes=sum(sizes)) == []
+    assert find_removable(path, None, most_bytes=fits) == files[:3]
+    assert find_removable(path, None, 6, most_bytes=fits) == files[:2]
+    assert find_removable(path, None, most_bytes=0) == files[:-2]
+
+
+def test_the_worker_keeps_the_audit_within_its_size(tmp_path: Path) -> None:
+    """It removes files on record, and what is left verifies."""
+    settings = Settings(state=tmp_path, audit_keep_bytes=1_000_000)
+    write(settings.audit_file, 20)
+    keeper = AuditKeeper(settings.model_copy(update={"audit_keep_bytes": 5_000}), lambda _: None)
+    with capture_logs() as logs:
+        keeper.tidy()
+    assert "audit.files_removed" in [one["event"] for one in logs]
+    found = check(settings.audit_file)
+    assert isinstance(found, Verified)
+    assert found.first > 1
+    *_, removal = read_records(settings.audit_file)
+    assert removal.kind is RecordKind.AUDIT_FILES_REMOVED
+    assert removal.detail == "beyond 5,000 bytes in all (CLAWBACK_AUDIT_KEEP_BYTES)"
