@@ -1,7 +1,11 @@
 """Proxies and certificates of the environment: which request takes which way."""
 
 import asyncio
+import json
+import re
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -10,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+import clawback as clawback_package
+from clawback.cli.exits import ExitCode
 from clawback.cloudflare.http_client import open_http_client
 from clawback.notifications import Notifier
 from clawback.outbound_http import (
@@ -18,7 +24,9 @@ from clawback.outbound_http import (
     Proxies,
     default_tls_context,
 )
+from clawback.telemetry import serve_metrics
 from clawback.telemetry.runtime import build_runtime
+from tests.cli.command import clawback, sentence
 
 API = "https://api.cloudflare.com/client/v4"
 PROXY = "http://proxy.test:3128"
@@ -188,6 +196,25 @@ async def test_on_this_machine_nothing_of_the_environment_matters(
     assert b"temporal_probe_total" in await asyncio.to_thread(scrape)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        (
+            "SSL_CERT_FILE",
+            "/nowhere/ca.pem",
+            "SSL_CERT_FILE names /nowhere/ca.pem, and there is no",
+        ),
+        ("HTTPS_PROXY", "gopher://user:secret@p.test", "HTTPS_PROXY names no usable proxy: write"),
+    ],
+)
+def test_a_command_says_which_variable_is_wrong(variable: str, value: str, message: str) -> None:
+    """It says nothing of the credentials, which are right, and does not print those of a proxy."""
+    account = {"CLOUDFLARE_API_TOKEN": "t" * 40, "CLOUDFLARE_ACCOUNT_ID": "a" * 32}
+    done = clawback("api", "investigate", "get", "x", **account, **{variable: value})
+    assert (done.returncode, "secret" in done.stderr) == (ExitCode.USAGE, False)
+    assert sentence(done).startswith(f"clawback: {message}")
+
+
 def test_a_wrong_proxy_for_the_api_is_found_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """In one sentence, before the first request."""
     for name, value in BROKEN.items():
@@ -197,3 +224,26 @@ def test_a_wrong_proxy_for_the_api_is_found_at_start(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("https_proxy", "")
     with pytest.raises(NetworkSettingsError, match=r"SSL_CERT_FILE names /nowhere/ca\.pem"):
         open_http_client(API, "t0ken", None, timedelta(seconds=5))
+
+
+def test_no_client_reads_the_environment_itself() -> None:
+    """One that did would send requests for this machine to a proxy, or fail on variables."""
+    folder = Path(clawback_package.__file__).parent
+    for path in folder.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "urlopen(" not in text, path
+        if "httpx.AsyncClient(" in text or "httpx.Client(" in text:
+            assert text.count("httpx.AsyncClient(") == text.count("trust_env=False,"), path
+            assert "httpx.Client(" not in text, path
+
+
+def test_the_image_asks_for_its_health_without_a_proxy() -> None:
+    """Else a proxy of the host makes a healthy worker unhealthy."""
+    dockerfile = Path(__file__).parents[1] / "deploy" / "container" / "Dockerfile"
+    (check,) = re.findall(r"^HEALTHCHECK .*\n +CMD (.+)$", dockerfile.read_text(), re.MULTILINE)
+    _, _, _, program = json.loads(check)
+    environment = {"http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1"}
+    with serve_metrics("127.0.0.1:0", health=lambda: None) as server:
+        here = program.replace(":9464/", f":{server.port}/")
+        done = subprocess.run([sys.executable, "-I", "-c", here], env=environment, check=False)
+    assert done.returncode == 0

@@ -15,6 +15,7 @@ from clawback.cloudflare import (
     Unavailable,
 )
 from clawback.model.intermediary import Intermediary
+from clawback.outbound_http import NetworkSettingsError
 from clawback.settings import Settings
 
 TIMEOUT = timedelta(seconds=10)
@@ -64,6 +65,8 @@ async def check_account(settings: Settings) -> AccountStatus:
 
     try:
         return await _search(settings)
+    except NetworkSettingsError as error:
+        raise AccountRefused(str(error)) from None
     except (ClientError, ValueError) as error:
         raise AccountRefused(_explain(error, account)) from None
     except RateLimited as error:

@@ -2,6 +2,7 @@
 
 from clawback.cloudflare import EmailSecurity
 from clawback.local.installation import plan_installation
+from clawback.outbound_http import NetworkSettingsError
 from clawback.settings import Settings
 
 
@@ -14,6 +15,7 @@ def open_account_api(settings: Settings) -> EmailSecurity:
 
     Raises:
         NoCredentials: there are none, or they have the wrong form.
+        NetworkSettingsError: proxy or certificates of the environment are unusable.
 
     """
     token, account = settings.cloudflare_api_token, settings.cloudflare_account_id
@@ -25,6 +27,8 @@ def open_account_api(settings: Settings) -> EmailSecurity:
 
     try:
         return EmailSecurity(url=settings.api_url, account_id=account, token=token)
+    except NetworkSettingsError:
+        raise
     except ValueError as error:
         raise NoCredentials(f"cannot use the credentials: {error}") from None
 
