@@ -8,6 +8,7 @@ import pytest
 from clawback.cli.rule_folders import find_folder
 from clawback.cli.rules.check import TerminalPrinter, check_folder
 from clawback.rules import RuleErrors, load_rules
+from clawback.rules.live import fingerprint_of
 from clawback.rules.loader import load_reviewed
 from clawback.rules.source.errors import Code
 from clawback.rules.source.rule_files import LinkOutOfFolder, read_rule_file
@@ -130,9 +131,30 @@ def test_links_between_folders_end(tmp_path: Path) -> None:
         (folder / name).mkdir()
         for other in map(str, range(9)):
             (folder / name / f"to_{other}").symlink_to(folder / other)
-    with pytest.raises(RuleErrors, match=r"over 20,000 files or 1,000 folders") as refused:
+    with pytest.raises(
+        RuleErrors, match=r"over 20,000 files, 1,000 folders or 100 links"
+    ) as refused:
         load_rules(folder)
     assert len(refused.value.problems) == 1
+
+
+def test_what_cannot_be_looked_at_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk or a share may fail for one look; the watcher of the rules must outlive that."""
+    folder = write(tmp_path / "rules", {"a_rule.yml": PLAIN, "exceptions/ours.yml": EXCEPTION})
+    is_dir = Path.is_dir
+
+    def fail(path: Path) -> bool:
+        if path.name == "exceptions":
+            raise OSError(5, "Input/output error")
+        return is_dir(path)
+
+    before = fingerprint_of(folder)
+    monkeypatch.setattr(Path, "is_dir", fail)
+    assert fingerprint_of(folder) != before
+    with pytest.raises(RuleErrors, match="it cannot be looked at: Input/output error"):
+        load_rules(folder)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")

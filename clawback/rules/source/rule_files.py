@@ -21,8 +21,6 @@ from clawback.rules.source.yaml_reader import (
 
 RULE_SUFFIXES = frozenset({".yml", ".yaml"})
 """How the name of a YAML file ends, in lower case or not."""
-
-
 LISTS = "lists"
 """The name of the folder of values that rules name."""
 LIST_SUFFIXES = RULE_SUFFIXES | {".txt", ".csv"}
@@ -31,9 +29,10 @@ _MOST_FOLDERS = 1_000
 _DEEPEST = 20
 """Folders in folders. Links between folders could make any number of paths."""
 _MOST_PROBLEMS = 100
-
-
-_TOO_LARGE = f"it has over {MOST_FILES:,} files or {_MOST_FOLDERS:,} folders, or too deep ones"
+_TOO_LARGE = (
+    f"it has over {MOST_FILES:,} files, {_MOST_FOLDERS:,} folders or {_MOST_PROBLEMS} links that "
+    "lead elsewhere, or folders too deep"
+)
 
 
 class LinkOutOfFolder(OSError):
@@ -85,18 +84,26 @@ def _list_below(inner: Path, parents: tuple[Path, ...], found: Listing) -> None:
 
     found.folders += 1
     for name in names:
-        path = inner / name
         if found.is_full or len(parents) > _DEEPEST or Path() in found.problems:
             found.problems = {Path(): _TOO_LARGE}
             return
 
-        if (real / name).is_dir():
-            _list_folder(path, parents, found)
-        elif _has_rule_name(path):
-            found.files.append(path)
-        elif (real / name).is_symlink() and not (real / name).exists():
-            # It may stand for a folder, whose exceptions must not be missing unnoticed.
-            found.problems[path] = "the link leads nowhere"
+        path = inner / name
+        try:
+            _list_entry(path, parents, found)
+        except OSError as error:
+            found.problems[path] = f"it cannot be looked at: {error.strerror}"
+
+
+def _list_entry(inner: Path, parents: tuple[Path, ...], found: Listing) -> None:
+    here = parents[-1] / inner.name
+    if here.is_dir():
+        _list_folder(inner, parents, found)
+    elif _has_rule_name(inner):
+        found.files.append(inner)
+    elif here.is_symlink() and not here.exists():
+        # It may stand for a folder, whose exceptions must not be missing unnoticed.
+        found.problems[inner] = "the link leads nowhere"
 
 
 def _list_folder(inner: Path, parents: tuple[Path, ...], found: Listing) -> None:
