@@ -1,7 +1,7 @@
 """Keeps the background tasks of a process running, and says so where one of them fails.
 
 A task that ends by an error would leave its work undone for ever while everything looks well. It is
-started again, and the process is unhealthy until the task has run for a while.
+started again, and the process is unhealthy until the task has run for a while (ADR 74).
 """
 
 import asyncio
