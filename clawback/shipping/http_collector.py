@@ -1,6 +1,5 @@
 """An HTTP collector: batches of lines as newline-delimited JSON in POST requests."""
 
-import ssl
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,6 @@ from clawback.model.retry_after import read_retry_after
 from clawback.outbound_http import (
     NetworkSettingsError,
     OutboundTransport,
-    default_tls_context,
 )
 from clawback.shipping.collector import CollectorUnavailable, tls_context
 
@@ -70,14 +68,11 @@ class HttpCollector:
             self._http = httpx.AsyncClient(
                 timeout=TIMEOUT,
                 follow_redirects=False,
-                transport=OutboundTransport(tls=self._build_tls),
+                transport=OutboundTransport(tls=lambda: tls_context(self._ca)),
                 trust_env=False,
                 headers={"user-agent": "clawback"},
             )
         return self._http
-
-    def _build_tls(self) -> ssl.SSLContext:
-        return default_tls_context() if self._ca is None else tls_context(self._ca)
 
 
 def _check_response(response: httpx.Response) -> None:
