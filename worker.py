@@ -25,7 +25,7 @@ from temporalio.worker import (
     WorkflowRunner,
 )
 
-from activities import bind_activities
+from activities import activity_types, bind_activities
 from activities.audit import AuditActivities
 from activities.containment import ContainmentActivities
 from activities.correlation import CorrelationActivities
@@ -53,7 +53,6 @@ from clawback.rules.act_check import ActCheck
 from clawback.rules.live import LiveRules
 from clawback.services.audit_keeper import AuditKeeper
 from clawback.services.background import Services
-from clawback.services.channel_monitor import monitor_channels
 from clawback.services.configuration import (
     build_budgets,
     build_check,
@@ -63,6 +62,7 @@ from clawback.services.configuration import (
     connect_api,
     poller_starts,
 )
+from clawback.services.monitors import begin_monitoring
 from clawback.services.never_block_watcher import NeverBlockWatcher
 from clawback.services.refusal_reporter import RefusalReporter
 from clawback.services.rule_reload_reporter import RuleReloadReporter
@@ -78,6 +78,7 @@ from clawback.telemetry import (
 )
 from clawback.telemetry.activity_interceptor import ActivityInterceptor
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
+from clawback.telemetry.metric_series import initialise_names
 from clawback.telemetry.probes import ProcessProbes
 from clawback.telemetry.runtime import build_runtime
 from clawback.telemetry.supervisor import BackgroundTask, Supervisor
@@ -117,7 +118,7 @@ from clawback.temporal.set_aside_gateway import SetAsideGateway
 from clawback.temporal.suspension import SuspensionPermit
 from clawback.temporal.watchdog import create_watchdog
 from clawback.temporal.worker_versions import deployment_config, take_over
-from workflows import WORKFLOWS
+from workflows import WORKFLOWS, workflow_types
 from workflows.guard import GuardWorkflow
 
 SHUTDOWN_GRACE = timedelta(seconds=8)
@@ -213,14 +214,14 @@ class WorkerProcess:
         stack.enter_context(
             serve_metrics(settings.metrics, [telemetry.scrape], health, probes=probes)
         )
-        metrics.initialise_channels(channels)
+        initialise_names(activity_types(), workflow_types())
         permit = SuspensionPermit(KillSwitch(keeper))
         for task, work in {
             BackgroundTask.EVENT_LOOP: self._probes.watch,
             BackgroundTask.PROGRESS: monitor.watch,
             BackgroundTask.VERSIONS: versions.watch,
-            BackgroundTask.CHANNELS: lambda: monitor_channels(client, tuple(channels)),
             BackgroundTask.SUSPENSION: permit.watch,
+            **begin_monitoring(settings, client, channels),
         }.items():
             await stack.enter_async_context(tasks.running(task, work))
 

@@ -7,7 +7,7 @@ Change this room when something new is asked of a system outside.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from temporalio import workflow
+from temporalio import activity, workflow
 
 from clawback.temporal import names
 
@@ -96,4 +96,11 @@ def bind_activities(queue: str, instances: Mapping[type[Any], object]) -> list[C
     return bound
 
 
-__all__ = ["ACTIVITIES", "bind_activities"]
+def activity_types() -> set[str]:
+    """Name every activity as Temporal does."""
+    functions = {function for queue in ACTIVITIES.values() for function in queue}
+    # The SDK has no public way to ask for the name.
+    return {str(activity._Definition.must_from_callable(one).name) for one in functions}  # noqa: SLF001
+
+
+__all__ = ["ACTIVITIES", "activity_types", "bind_activities"]

@@ -29,6 +29,7 @@ from clawback.model.messages import (
     Target,
     postfix_id_of,
 )
+from clawback.model.mode import Mode
 from clawback.model.payload import Payload
 from clawback.model.size import payload_size
 from clawback.model.times import UtcDatetime
@@ -56,7 +57,10 @@ _CLOCK_SKEW = timedelta(minutes=1)
 
 
 class MoveMessages(Payload):
-    """Up to 1,000 messages, and on what their move rests; `first_seen` is for measuring only."""
+    """Up to 1,000 messages, and on what their move rests.
+
+    `first_seen` says since when they could be read, for measuring only.
+    """
 
     action: Move | BulkMove = Field(discriminator="name")
     authority: Authority
@@ -182,7 +186,8 @@ class ContainmentActivities:
             moved = await self._moves[self._api, request.folder].ask(request.targets)
         ids = {target.id for target in request.targets}
         outcomes = {id_: outcome for id_, outcome in moved.items() if id_ in ids}
-        self._telemetry.record_moves(outcomes, request.first_seen)
+        mode = Mode.APPROVE if request.authority.approved else request.authority.mode
+        self._telemetry.record_moves(outcomes, request.first_seen, mode)
         return MessageOutcomes(outcomes=outcomes)
 
     @activity.defn(name="email_security.locate_messages")

@@ -1,12 +1,12 @@
 """The activity that opens the cases of satisfied correlations and sends them further matches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from temporalio import activity
 from temporalio.service import RPCError
 
-from clawback.cases import CasePlan, CaseTiming
+from clawback.cases import CasePlan, CaseTiming, Match
 from clawback.correlation.payloads import Delivery, DeliveryBatch, DeliveryResult
 from clawback.model.mode import Mode
 from clawback.rules import RuleSet
@@ -43,7 +43,7 @@ class CorrelationActivities:
         try:
             if delivery.opens:
                 return await self._open(delivery)
-            is_open = await self._cases.join_matches(delivery.case_id, delivery.matches)
+            is_open = await self._cases.join_matches(delivery.case_id, _as_late(delivery.matches))
         except CaseRefused as error:
             log.warning("correlation.delivery_refused", case=delivery.case_id)
             log.debug("correlation.refusal_explained", case=delivery.case_id, why=str(error))
@@ -61,10 +61,11 @@ class CorrelationActivities:
         if isinstance(plan, DeliveryResult):
             return plan
         timing = CaseTiming(linger=delivery.definition.linger)
+        matches = _as_late(delivery.matches)
         with trace(
             "correlation.opened", {"clawback.rule": plan.rule, "clawback.case": plan.case_id}
         ):
-            await self._cases.signal_matches(plan, delivery.matches, timing, delivery.window)
+            await self._cases.signal_matches(plan, matches, timing, delivery.window)
         return DeliveryResult.DELIVERED
 
     def _plan(self, delivery: Delivery) -> CasePlan | DeliveryResult:
@@ -76,3 +77,12 @@ class CorrelationActivities:
         if plan is None or plan.correlation != definition.window:
             return DeliveryResult.RULE_CHANGED
         return cap_plan(plan, rules.safety, self._ceiling)
+
+
+def _as_late(matches: Sequence[Match]) -> tuple[Match, ...]:
+    """Let containment count from the last of these matches: no other satisfied the correlation."""
+    last = max((match.seen_at for match in matches), default=None)
+    return tuple(
+        match.model_copy(update={"is_late": True, "seen_at": last or match.seen_at})
+        for match in matches
+    )

@@ -86,15 +86,13 @@ def _programs() -> Iterator[str]:
 
 
 def _alerts() -> Iterator[str]:
-    yield from table_head("Alert", "Severity", "Meaning", "What to do")
-    for rule in yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"][0]["rules"]:
+    yield from table_head("Alert and runbook", "Severity", "Summary")
+    groups = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"]
+    for rule in (one for group in groups for one in group["rules"] if "alert" in one):
+        name = rule["alert"]
         summary = _LABEL.sub(r"(\1)", rule["annotations"]["summary"])
-        yield table_row(
-            f"`{rule['alert']}`",
-            rule["labels"]["severity"],
-            table_cell(summary),
-            table_cell(rule["annotations"]["runbook"]),
-        )
+        link = f"[`{name}`](../runbooks/{name}.md)"
+        yield table_row(link, rule["labels"]["severity"], table_cell(summary))
 
 
 def _faults() -> Iterator[str]:

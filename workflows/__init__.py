@@ -55,4 +55,11 @@ if not workflow.unsafe.in_sandbox():
         WatchdogWorkflow,
     ]
 
-__all__ = ["WORKFLOWS"]
+
+def workflow_types() -> set[str]:
+    """Name every workflow as Temporal does."""
+    # The SDK has no public way to ask for the name.
+    return {str(workflow._Definition.must_from_class(kind).name) for kind in WORKFLOWS}  # noqa: SLF001
+
+
+__all__ = ["WORKFLOWS", "workflow_types"]

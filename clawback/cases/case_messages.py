@@ -50,7 +50,7 @@ class CaseMessages:
 
         for target in match.targets:
             self.targets.setdefault(target.id, target)
-            self.first_seen.setdefault(target.id, match.seen_at)
+            self.first_seen.setdefault(target.id, match.visible_at)
         if match.handled:
             self.handled.update(target.id for target in match.targets)
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import operator
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
@@ -120,7 +122,8 @@ class Match(Payload):
     correlation the referenced one; `values` are what a `value_count` counts, or the number that
     others add up. `reasons` says why the rule matched, on the first match of a page for a case.
     `reporter` is the address of the user who submitted the message, if somebody is to be notified.
-    `condition_version` is that of the plan which was made for it.
+    `condition_version` is that of the plan which was made for it. `is_late` says that its record
+    could not be read at `at` yet: its time had been read before without it.
     """
 
     key: str
@@ -135,6 +138,12 @@ class Match(Payload):
     reasons: tuple[str, ...] = ()
     reporter: str | None = None
     condition_version: str = ""
+    is_late: bool = Field(default=False, exclude_if=operator.not_)
+
+    @property
+    def visible_at(self) -> datetime:
+        """Since when it could be read, as far as that is known."""
+        return self.seen_at if self.is_late else self.at
 
     @property
     def window_key(self) -> str:

@@ -1,6 +1,7 @@
 """The running worker, seen through its `/metrics` and `/healthz`."""
 
 import asyncio
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.error import HTTPError
@@ -102,19 +103,19 @@ async def check_never_block(page: WorkerPage) -> Iterable[Finding]:
     except OSError:
         return []
 
-    domains = samples.get("clawback_own_domains", ())
+    unknown: Sequence[tuple[Mapping[str, str], float]] = (({}, math.nan),)
+    domains = samples.get("clawback_own_domains", unknown)
     forbidden = samples.get("clawback_blocks_forbidden", ())
     return [
-        *(_own_domains_finding(int(value)) for _, value in domains),
+        *(_own_domains_finding(value) for _, value in domains),
         *(_forbidden_blocks_finding(int(value)) for _, value in forbidden),
     ]
 
 
-def _own_domains_finding(domains: int) -> Finding:
+def _own_domains_finding(domains: float) -> Finding:
     if domains > 0:
-        found = (
-            f"never blocked: {plural(domains, 'domain')} of the account, and those in safety.yml"
-        )
+        own = plural(int(domains), "domain")
+        found = f"never blocked: {own} of the account, and those in safety.yml"
         return ok("own domains", found)
 
     if domains == 0:

@@ -86,7 +86,7 @@ class Ingest:
             EvaluationBroken: evaluation failed for every record of the page.
 
         """
-        result, began = IngestResult(), time.monotonic()
+        result, began = IngestResult(read_to=request.read_to), time.monotonic()
         events = await self._read_events(request, result)
         result.fetched = timedelta(seconds=time.monotonic() - began)
         result.newest = max((event.at for event in events if event.is_dated), default=None)
@@ -112,7 +112,7 @@ class Ingest:
 
         If anything is left, the result says why in `postponed`.
         """
-        result, began = IngestResult(), time.monotonic()
+        result, began = IngestResult(read_to=page.read_to), time.monotonic()
         work = (self._fails(self._complete(one, result), one, result) for one in page.incomplete)
         try:
             async with asyncio.timeout(min(within, COMPLETION_TIMEOUT).total_seconds()):
@@ -292,6 +292,8 @@ class Ingest:
             result.matches[case_id] = (plan, [])
 
         match = self._build_match(found, event, is_first=is_first)
+        if _is_late(event, result.read_to):
+            match = match.model_copy(update={"is_late": True})
         result.matches[case_id][1].extend(split_match(match, event.identity))
 
     def _build_match(self, found: RuleMatch, event: Event, *, is_first: bool) -> Match:
@@ -314,6 +316,12 @@ class Ingest:
             reporter=source_of(event).reporter(event) if found.plan.notifications else None,
             condition_version=found.plan.condition_version,
         )
+
+
+def _is_late(event: Event, read_to: datetime | None) -> bool:
+    """Whether an event could not be read yet when its time was read before, or may not have."""
+    is_dated = source_of(event).has_change_time and event.is_dated
+    return not is_dated or (read_to is not None and event.at < read_to)
 
 
 def _page_after_the_same(request: ReadPage, page: Page[Any]) -> str | None:

@@ -50,6 +50,7 @@ class IngestResult:
     assessed    keys of the decided events, each with the fingerprint that it was decided by (None:
                 its evaluation failed, and is tried again)
     newest      time of the newest event
+    read_to     up to when the time of the page was read before, None if it was not
     unseen      with the last page: the time that could not be read whole
     detections_only  whether clean mail was left out
     fetched     how long the request took
@@ -69,6 +70,7 @@ class IngestResult:
     assessed: list[tuple[str, int | None]] = field(default_factory=list)
     newest: datetime | None = None
     detections_only: bool = False
+    read_to: datetime | None = None
     unseen: TimeRanges = ()
     fetched: timedelta = timedelta()
     evaluated: timedelta = timedelta()

@@ -286,10 +286,18 @@ def next_page(memory: PollerSnapshot, start: PollerStart, lane: Lane, now: datet
         page_size=start.page_size,
         detections_only=window.detections_only,
         is_sweep=window.reason is Reason.SWEEP,
+        read_to=_read_to(memory, window),
         linger=start.lookback + _LINGER_MARGIN,
         patience=_patience(lane, window, now),
         backlog=memory.backlog_length,
     )
+
+
+def _read_to(memory: PollerSnapshot, window: Window) -> datetime | None:
+    """Up to when the time of a window was read before."""
+    if window.reason in {Reason.LATE, Reason.SWEEP}:
+        return window.range.end
+    return memory.cursor if window.reason is Reason.LIVE else None
 
 
 def _patience(lane: Lane, window: Window, now: datetime) -> timedelta:

@@ -238,7 +238,8 @@ class ReadPage(Payload):
     """One page to read, evaluate and dispatch. `former` is the digest of the page before it.
 
     `detections_only` None leaves the choice to the rules that are loaded. `is_sweep` says that the
-    mail is older than cases stay open. `patience` is how long this may take before the matches that
+    mail is older than cases stay open. `read_to` is up to when this time was read before: for
+    measuring. `patience` is how long this may take before the matches that
     are left are reported as `unsent`. `backlog` is only for the metric.
     """
 
@@ -251,6 +252,7 @@ class ReadPage(Payload):
     page_size: int = 1000
     detections_only: bool | None = None
     is_sweep: bool = False
+    read_to: UtcDatetime | None = None
     linger: Duration = timedelta(minutes=30)
     patience: Duration = timedelta(minutes=1)
     backlog: Duration = timedelta()

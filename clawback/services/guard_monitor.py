@@ -1,4 +1,4 @@
-"""Sees to the guard, and shows the state of the kill switch in the metrics and the log."""
+"""Sees to the guard; shows kill switch and demoted rules in the metrics and the log."""
 
 import asyncio
 from datetime import timedelta
@@ -18,6 +18,7 @@ async def monitor_guard(keeper: GuardKeeper) -> None:
     What cannot be read counts as stopped: nothing is sent then.
     """
     was_stopped: bool | None = None
+    demoted: frozenset[str] = frozenset()
     while True:
         try:
             is_stopped = await keeper.keep()
@@ -26,6 +27,9 @@ async def monitor_guard(keeper: GuardKeeper) -> None:
             is_stopped = True
 
         metrics.CONTAINMENT_STOPPED.set(is_stopped)
+        for rule in keeper.demoted ^ demoted:
+            metrics.RULE_DEMOTED.labels(rule).set(rule in keeper.demoted)
+        demoted = keeper.demoted
         # The first look logs only a stop: a worker that starts without one has nothing to say.
         if is_stopped is not was_stopped and (is_stopped or was_stopped is not None):
             log.warning(

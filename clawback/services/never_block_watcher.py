@@ -6,6 +6,7 @@ Nothing is lifted here: a person does that with `clawback block lift --forbidden
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -55,7 +56,7 @@ class NeverBlockWatcher:
         self._next_read = float("-inf")
         self._logged_error: str | None = None
         self._reported: set[str] = set()
-        metrics.OWN_DOMAINS.set(-1)
+        metrics.OWN_DOMAINS.set(math.nan)
 
     async def watch(self) -> None:
         """Read the domains and compare the blocks until cancelled."""

@@ -9,6 +9,7 @@ from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.texts import bounded
 from clawback.rules.live import LiveRules, Reload
 from clawback.telemetry import metrics
+from clawback.telemetry.metric_series import initialise_rules
 
 log = structlog.get_logger("clawback")
 _LONGEST_PROBLEM = 2000
@@ -26,6 +27,7 @@ class RuleReloadReporter:
 
         If the audit cannot be written, this only logs it: the rules are loaded all the same.
         """
+        initialise_rules(self._rules.current)
         metrics.RULES_LOADED.set(len(self._rules.current.rules))
         # A gauge, so that an alert lasts until the files are right again.
         metrics.RULES_REFUSED.set(change.new is None)

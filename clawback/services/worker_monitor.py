@@ -19,7 +19,7 @@ from temporalio.service import RPCError
 
 from clawback.model.loggable import LoggableText
 from clawback.telemetry import metrics
-from clawback.telemetry.server import Scrape
+from clawback.telemetry.exposition import Scrape
 from clawback.telemetry.worker_health import (
     PATIENCE,
     Slots,
@@ -57,6 +57,7 @@ class WorkerMonitor:
         self._version = version
         self._health = WorkerHealth(patience)
         self._problems: dict[StuckReason, str] = {}
+        self._failed: Mapping[str, int] = {}
         self._slots: Mapping[str, RequestSlots] = {}
         self._updated_at = time.monotonic()
 
@@ -89,10 +90,18 @@ class WorkerMonitor:
             return
 
         sample = read_sample(page.decode())
+        self._count_failures(sample.failed)
         backlog = await self._read_backlog(self._health.idle_slots(sample))
         now = time.monotonic()
         self._health.update(sample, backlog, now)
         self._report(self._health.problems(now))
+
+    def _count_failures(self, failed: Mapping[str, int]) -> None:
+        """Count failed workflow tasks: the SDK has no series before the first one."""
+        for workflow_type, count in failed.items():
+            news = max(count - self._failed.get(workflow_type, 0), 0)
+            metrics.WORKFLOW_TASK_FAILURES.labels(workflow_type).inc(news)
+        self._failed = failed
 
     def _report(self, problems: dict[StuckReason, str]) -> None:
         # What fails in the background is shown by the supervisor: this is one of its tasks.

@@ -3,8 +3,8 @@
 Touch it to add a metric or to change what may be logged.
 """
 
+from clawback.telemetry.api_metrics import ApiMetrics
 from clawback.telemetry.logs import configure_logging
-from clawback.telemetry.metrics import ApiMetrics
 from clawback.telemetry.server import (
     MetricsServer,
     TelemetryUnavailable,

@@ -64,6 +64,7 @@ class _Inbound(ActivityInboundInterceptor):
             except ApplicationError as error:
                 is_expected = error.type in self._expected
                 if not is_expected:
+                    metrics.ACTIVITY_FAILURES.labels(info.activity_type).inc()
                     log.warning(
                         "activity.failed", error_type=error.type, error=error.__cause__ or error
                     )

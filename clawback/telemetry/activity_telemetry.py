@@ -8,13 +8,15 @@ from typing import Any
 
 import structlog
 
-from clawback.actions.outcomes import GONE, MOVED
+from clawback.actions.outcomes import GONE, MOVED, WOULD
 from clawback.guard import Reservation, ReservationResult
 from clawback.ingest import IngestResult
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.events import SOURCES, EventKind
+from clawback.model.mode import Mode
 from clawback.model.polling import Lane
-from clawback.telemetry import metrics
+from clawback.telemetry import metric_series, metrics
+from clawback.telemetry.exemplars import exemplar
 
 log = structlog.get_logger("clawback")
 
@@ -107,12 +109,16 @@ class ActivityTelemetry:
         )
         log.debug("guard.refusal_explained", rule=request.rule, reason=result.reason)
 
-    def record_moves(self, outcomes: Mapping[str, str], seen_at: Mapping[str, datetime]) -> None:
-        """Time the way from the ingest of a message to its move."""
+    def record_moves(
+        self, outcomes: Mapping[str, str], visible_at: Mapping[str, datetime], mode: Mode
+    ) -> None:
+        """Time the way of messages from when they could be read to their move."""
         now = datetime.now(UTC)
+        histogram = metrics.CONTAINMENT_DURATION.labels(mode.value)
         for target, outcome in outcomes.items():
-            if outcome == MOVED and target in seen_at:
-                metrics.CONTAINMENT_LAG.observe((now - seen_at[target]).total_seconds())
+            if outcome == MOVED and target in visible_at:
+                seconds = max(0.0, (now - visible_at[target]).total_seconds())
+                histogram.observe(seconds, exemplar())
 
     def record_strangers(self, count: int) -> None:
         """Count and log messages that a search returned without having been asked for them."""
@@ -125,7 +131,7 @@ class ActivityTelemetry:
         for record in records:
             metrics.AUDIT_RECORDS.labels(record.kind.value).inc()
             if record.kind in _ACTION_KINDS:
-                outcome = _outcome_word(record) or "would"
+                outcome = metric_series.outcome_label(record.outcome or WOULD)
                 metrics.ACTIONS.labels(record.action or "", outcome, record.mode or "").inc()
             if record.kind is RecordKind.NOTIFIED:
                 metrics.NOTIFICATIONS.labels(_channel_of(record), _outcome_word(record)).inc()
@@ -145,13 +151,14 @@ class ActivityTelemetry:
             return
         now = datetime.now(UTC)
         for event in (one for one in page.fresh if one.is_dated):
-            metrics.INGEST_LAG.observe(max(0.0, (now - event.at).total_seconds()))
+            seconds = max(0.0, (now - event.at).total_seconds())
+            metrics.INGEST_DURATION.observe(seconds, exemplar())
 
 
 def _channel_of(record: AuditRecord) -> str:
     """Name the channel. Reporters are one: their records name them by a hash."""
     target = record.target or ""
-    return metrics.channel_label("reporters" if target.startswith("reporter/") else target)
+    return metric_series.channel_label("reporters" if target.startswith("reporter/") else target)
 
 
 def _outcome_word(record: AuditRecord) -> str:

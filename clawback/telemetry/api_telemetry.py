@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from clawback.telemetry.metrics import ApiMetrics
+from clawback.telemetry.api_metrics import ApiMetrics
 from clawback.telemetry.tracing import Attributes, Step, add_span
 
 

@@ -1,14 +1,13 @@
 """Every metric of clawback: Prometheus objects that other modules update.
 
-Labels take values from closed sets only, and units are base units. Workflow code must not import
-this, because it replays. docs/operations/monitoring.md has the table, generated from here.
+Labels take values from closed sets only, and units are base units. What is not known has no sample:
+set a gauge to NaN. Workflow code must not import this, because it replays. `metric_series` starts
+the series of label sets that are known. docs/operations/monitoring.md has the table, generated.
 """
 
 import math
 import platform
 from collections.abc import Callable, Iterable, Sequence
-from enum import StrEnum
-from itertools import product
 from typing import Final
 
 from prometheus_client import (
@@ -17,20 +16,13 @@ from prometheus_client import (
     Gauge,
     Histogram,
     Info,
+    Metric,
     disable_created_metrics,
 )
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from clawback import __version__
-from clawback.actions import registry
-from clawback.guard import LossReason
-from clawback.model.audit_record import RecordKind
-from clawback.model.events import EventKind
-from clawback.model.intermediary import Intermediary
-from clawback.model.mode import Mode
-from clawback.model.reconciliation import PolicyState
-from clawback.model.refusal import Refusal
 from clawback.telemetry.worker_health import StuckReason
 
 # No `_created` series: one more for every counter, which no query needs.
@@ -75,8 +67,18 @@ def _histogram(name: str, help_text: str, buckets: Sequence[float], *labels: str
     return Histogram(_register(name, labels), help_text, labels, buckets=buckets, registry=REGISTRY)
 
 
+class KnownGauge(Gauge):
+    """A gauge without a sample while its value is NaN: what is not known is not exposed."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Collect the samples that have a value."""
+        for family in super().collect():
+            family.samples = [one for one in family.samples if not math.isnan(one.value)]
+            yield family
+
+
 def _gauge(name: str, help_text: str, *labels: str) -> Gauge:
-    return Gauge(_register(name, labels), help_text, labels, registry=REGISTRY)
+    return KnownGauge(_register(name, labels), help_text, labels, registry=REGISTRY)
 
 
 def _info(name: str, help_text: str, *labels: str) -> Info:
@@ -157,8 +159,11 @@ API_INTERMEDIARIES = _counter(
     "Responses that came from a challenge, proxy or sign-in page instead of the API.",
     "kind",
 )
-API_REQUEST_SECONDS = _histogram(
-    "api_request_seconds", "Duration of a request to the API.", _REQUEST_BUCKETS, "endpoint"
+API_REQUEST_DURATION = _histogram(
+    "api_request_duration_seconds",
+    "Duration of a request to the API.",
+    _REQUEST_BUCKETS,
+    "endpoint",
 )
 API_RATE_LIMIT_DELAY_SECONDS = _counter(
     "api_rate_limit_delay_seconds_total",
@@ -173,18 +178,39 @@ API_RATE_LIMIT_RESET_SECONDS = _gauge(
 ACTIVITY_RETRIES = _counter(
     "activity_retries_total", "Activity attempts after the first.", "activity"
 )
-INGEST_LAG = _histogram(
-    "ingest_lag_seconds", "Time from the scan of a message to its ingest.", _LAG_BUCKETS
+ACTIVITY_FAILURES = _counter(
+    "activity_failures_total", "Activity attempts that failed unexpectedly.", "activity"
 )
-CONTAINMENT_LAG = _histogram(
-    "containment_lag_seconds", "Time from the ingest of a message to its move.", _LAG_BUCKETS
+WORKFLOW_TASK_FAILURES = _counter(
+    "workflow_task_failures_total",
+    "Workflow tasks that failed in this process; the server retries them.",
+    "workflow_type",
+)
+INGEST_DURATION = _histogram(
+    "ingest_duration_seconds", "Time from the scan of a message to its ingest.", _LAG_BUCKETS
+)
+CONTAINMENT_DURATION = _histogram(
+    "containment_duration_seconds",
+    "Time from when a message could be read to its move. `mode` is `approve` if people approved.",
+    _LAG_BUCKETS,
+    "mode",
 )
 POLL_LAG = _gauge(
     "poll_lag_seconds", "Age of the last complete poll of a source: of its live lane.", "source"
 )
+POLL_LAG_LIMIT = _gauge(
+    "poll_lag_limit_seconds",
+    "Age at which the last complete poll is overdue: ten intervals, two minutes at least.",
+    "source",
+)
+POLL_PAUSED = _gauge(
+    "poll_paused",
+    "1 while a person has paused the poller of a source whose last poll is overdue.",
+    "source",
+)
 POLL_BACKLOG = _gauge(
     "poll_backlog_seconds",
-    "How much time is left to read beside fresh mail; NaN if this process has not read lately.",
+    "How much time is left to read beside fresh mail; absent if this process has not read lately.",
     "source",
 )
 RULES_LOADED = _gauge("rules_loaded", "Rules in the running rule set.")
@@ -206,8 +232,18 @@ GUARD_RESERVE_GRANTS = _counter(
     "rule",
     "budget",
 )
+RULE_DEMOTED = _gauge(
+    "rule_demoted", "1 while a rule asks first because people undid what it did.", "rule"
+)
+CASES_HELD = _gauge("cases_held", "Cases that wait for a decision of people.", "level")
+CASES_HELD_AGE = _gauge(
+    "cases_held_age_seconds", "Age of the case that has been open longest among the held ones."
+)
+CHANNEL_FAILING = _gauge(
+    "channel_failing", "1 while the last notification of a channel was given up.", "channel"
+)
 OWN_DOMAINS = _gauge(
-    "own_domains", "Domains of the account, which are never blocked; -1 while unknown."
+    "own_domains", "Domains of the account, which are never blocked; absent while unknown."
 )
 BLOCKS_FORBIDDEN = _gauge(
     "blocks_forbidden", "Active blocks of clawback that the never-block list now forbids."
@@ -248,93 +284,28 @@ AUDIT_UNSHIPPED_SECONDS = _gauge(
     "audit_unshipped_seconds",
     "Age of the oldest line of the audit log that the collector does not have; 0 if it has all.",
 )
+STATE_BYTES = _gauge(
+    "state_bytes",
+    "Size of what the state folder holds: the database of the embedded server, audit files.",
+    "part",
+)
+DISK_FREE_BYTES = _gauge("disk_free_bytes", "Free space where the state folder is.")
+DISK_BYTES = _gauge("disk_size_bytes", "Size of the file system of the state folder.")
+CREDENTIAL_EXPIRY = _gauge(
+    "credential_expiry_timestamp_seconds",
+    "When a credential of this worker expires, as far as it says so itself.",
+    "credential",
+)
 BUILD = _info("build", "The running version.", "version", "python")
 BUILD.info({"version": __version__, "python": platform.python_version()})
 
 
-_BY_SOURCE = (EVENTS_SEEN, EVENTS_REJECTED, EVENTS_UNJOINED, MATCHES_SET_ASIDE, MATCHES_UNSENT)
-
-
-# Nothing was published yet; zero would look like an audit that has lost its lines.
-AUDIT_SEQUENCE.set(math.nan)
-
-
-_BY_ONE_LABEL: tuple[tuple[Counter | Gauge, type[StrEnum]], ...] = (
-    (AUDIT_RECORDS, RecordKind),
-    (POLICIES, PolicyState),
-    (API_INTERMEDIARIES, Intermediary),
-    (WORKER_STUCK, StuckReason),
-    (GUARD_LOSSES, LossReason),
-)
-
-
-def _initialise() -> None:
-    """Create the series of closed label sets, so that `increase()` sees even the first event."""
-    for source in EventKind:
-        for metric in _BY_SOURCE:
-            metric.labels(source.value)
-
-    for labelled, values in _BY_ONE_LABEL:
-        for value in values:
-            labelled.labels(value.value)
-
-    for trouble in ("split", "unseen"):
-        API_PAGING_TROUBLES.labels(trouble)
-
-    for refusal in Refusal:
-        PAYLOADS_REFUSED.labels(refusal.label)
-
-    for action, outcome, mode in product(registry.ACTIONS, ("failed", "gone", "unknown"), Mode):
-        ACTIONS.labels(action, outcome, mode.value)
-
-
-_initialise()
+# What is not known yet; zero would look like an audit that has lost its lines, or no domain.
+for unknown in (AUDIT_SEQUENCE, OWN_DOMAINS, CASES_HELD_AGE, DISK_FREE_BYTES, DISK_BYTES):
+    unknown.set(math.nan)
 
 
 def show_failed_tasks(failing: Callable[[], str | None]) -> None:
     """Show as a stuck worker that a background task fails; `failing` says which, if any."""
     gauge = WORKER_STUCK.labels(StuckReason.TASK_FAILED.value)
     gauge.set_function(lambda: failing() is not None)
-
-
-_channels = {"reporters"}
-
-
-def initialise_channels(channels: Iterable[str]) -> None:
-    """Create the series of the channels that the operator has named."""
-    for channel in channels:
-        _channels.add(channel)
-        for outcome in ("notified", "failed"):
-            NOTIFICATIONS.labels(channel, outcome)
-
-
-def channel_label(channel: str) -> str:
-    """Return the label of a channel; one that the operator has not named now is `other`."""
-    return channel if channel in _channels else "other"
-
-
-class ApiMetrics:
-    """Counts and times API requests; the observer of `clawback.cloudflare`."""
-
-    def record_response(self, endpoint: str, status: int, seconds: float) -> None:
-        """Count a response, whatever its status."""
-        API_REQUESTS.labels(endpoint, str(status)).inc()
-        API_REQUEST_SECONDS.labels(endpoint).observe(seconds)
-
-    def record_intermediary(self, endpoint: str, kind: Intermediary, seconds: float) -> None:
-        """Count an answer of an intermediary; its status says nothing about the API."""
-        API_INTERMEDIARIES.labels(kind.value).inc()
-        self.record_failure(endpoint, "Intermediary", seconds)
-
-    def record_failure(self, endpoint: str, error: str, seconds: float) -> None:
-        """Count a request without a response; `error` is the class of the failure."""
-        API_REQUESTS.labels(endpoint, error).inc()
-        API_REQUEST_SECONDS.labels(endpoint).observe(seconds)
-
-    def record_delay(self, seconds: float) -> None:
-        """Add the time that the rate limiter delayed a request."""
-        API_RATE_LIMIT_DELAY_SECONDS.inc(seconds)
-
-    def record_paging(self, trouble: str) -> None:
-        """Count a full page that named no next page."""
-        API_PAGING_TROUBLES.labels(trouble).inc()

@@ -17,7 +17,8 @@ from temporalio.runtime import (
     TelemetryFilter,
 )
 
-from clawback.telemetry.server import Scrape, TelemetryUnavailable
+from clawback.telemetry.exposition import Scrape
+from clawback.telemetry.server import TelemetryUnavailable
 
 _ATTEMPTS = 5
 

@@ -1,5 +1,6 @@
 """Serves `/metrics` and `/healthz` from a thread: they respond even if the event loop hangs."""
 
+import gzip
 import os
 import socket
 import sys
@@ -9,19 +10,25 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
 import structlog
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import gzip_accepted
 
 from clawback.listening import open_listener
 from clawback.model.loggable import LoggableError
+from clawback.telemetry.exposition import Scrape, render_page
 from clawback.telemetry.metrics import REGISTRY
 
 log = structlog.get_logger("clawback")
 
 _MAX_PORT = 65_535
 _PLAIN = "text/plain; version=0.0.4; charset=utf-8"
+_WORTH_COMPRESSING = 1_400
+"""Bytes; less fits into one packet."""
+_FAST = 1
+"""A page shrinks to a twelfth; more effort would save little more."""
 
-Scrape = Callable[[], bytes]
-"""Returns a page of metrics in the Prometheus text format."""
+Page = Callable[[str], tuple[int, str, bytes]]
+"""Takes the header `Accept`, returns status, content type and body."""
 
 Health = Callable[[], str | None]
 """Returns what is wrong with the process, or None."""
@@ -80,8 +87,7 @@ def serve_metrics(
 
     Args:
         address: `host:port`; port 0 picks a free one.
-        scrapes: Further pages, such as the Temporal SDK's. A page that fails is replaced by a
-            comment.
+        scrapes: Further pages, such as the Temporal SDK's. One that fails is left out.
         health: Called for each `/healthz`.
         registry: The metrics of this process.
         probes: Further checks by their path, such as `/livez`, answered as `/healthz` is.
@@ -92,8 +98,8 @@ def serve_metrics(
     """
     host, port = _parse_address(address)
     checks = {"/healthz": health, **(probes or {})}
-    pages: dict[str, Callable[[], tuple[int, bytes]]] = {
-        "/metrics": lambda: (200, generate_latest(registry) + b"".join(map(_read_page, scrapes))),
+    pages: dict[str, Page] = {
+        "/metrics": lambda accept: (200, *render_page(registry, scrapes, accept)),
         **{path: _health_page(check) for path, check in checks.items()},
     }
     # http.server builds a handler for each request, so what it serves is an attribute of its class.
@@ -135,7 +141,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    pages: dict[str, Callable[[], tuple[int, bytes]]]
+    pages: dict[str, Page]
     # Seconds: a client that sends nothing must not hold its thread for ever.
     timeout = 5
 
@@ -148,9 +154,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> bytes:
         """Send what precedes the body of the page, and return the body."""
         page = self.pages.get(self.path.partition("?")[0])
-        status, body = page() if page else (404, b"not found; try /metrics or /healthz\n")
+        status, content_type, body = (page or _not_found)(self.headers.get("Accept", ""))
         self.send_response(status)
-        self.send_header("Content-Type", _PLAIN)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Vary", "Accept, Accept-Encoding")
+        if len(body) >= _WORTH_COMPRESSING and gzip_accepted(
+            self.headers.get("Accept-Encoding", "")
+        ):
+            body = gzip.compress(body, compresslevel=_FAST)
+            self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         return body
@@ -174,16 +186,14 @@ def _parse_address(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _read_page(scrape: Scrape) -> bytes:
-    try:
-        return scrape()
-    except OSError as error:
-        return f"# page unavailable: {type(error).__name__}\n".encode()
+def _not_found(_: str) -> tuple[int, str, bytes]:
+    return 404, _PLAIN, b"not found; try /metrics or /healthz\n"
 
 
-def _health_page(check: Health) -> Callable[[], tuple[int, bytes]]:
-    def answer() -> tuple[int, bytes]:
+def _health_page(check: Health) -> Page:
+    def answer(_: str) -> tuple[int, str, bytes]:
         problem = check()
-        return (200, b"ok\n") if problem is None else (503, f"{problem}\n".encode())
+        body = "ok" if problem is None else problem
+        return 200 if problem is None else 503, _PLAIN, f"{body}\n".encode()
 
     return answer

@@ -37,6 +37,8 @@ class BackgroundTask(StrEnum):
     PROGRESS = "progress"
     VERSIONS = "versions"
     CHANNELS = "channels"
+    POLLS = "polls"
+    HELD_CASES = "held_cases"
     ACCESS = "access"
     CASES = "cases"
     CONTAINMENT = "containment"

@@ -48,12 +48,13 @@ class StuckReason(StrEnum):
 class WorkerSample:
     """What the SDK's metrics say at one moment.
 
-    `free` counts free slots, `completed` the tasks executed so far, `non_deterministic` the
-    workflow tasks that did not fit their history.
+    `free` counts free slots, `completed` the tasks executed so far, `failed` the workflow tasks
+    that failed by type, `non_deterministic` those that did not fit their history.
     """
 
     free: dict[Slots, int] = field(default_factory=dict)
     completed: dict[Slots, int] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
     non_deterministic: int = 0
 
 
@@ -73,8 +74,11 @@ def _add(result: WorkerSample, sample: Sample) -> None:
     elif (kind := _COMPLETED.get(sample.name)) is not None:
         slots = (kind, queue)
         result.completed[slots] = result.completed.get(slots, 0) + int(sample.value)
-    elif sample.name == _FAILED and sample.labels.get("failure_reason") == _NON_DETERMINISM:
-        result.non_deterministic += int(sample.value)
+    elif sample.name == _FAILED:
+        kind = sample.labels.get("workflow_type", "")
+        result.failed[kind] = result.failed.get(kind, 0) + int(sample.value)
+        if sample.labels.get("failure_reason") == _NON_DETERMINISM:
+            result.non_deterministic += int(sample.value)
 
 
 class WorkerHealth:

@@ -16,12 +16,10 @@ from clawback.telemetry import metrics
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-SDK_METRICS = {
-    "temporal_local_activity_execution_failed_total",
-    "temporal_workflow_task_execution_failed_total",
-    "temporal_worker_task_slots_available",
-}
-"""The metrics of the Temporal SDK that alerts use. The first two appear with the first failure."""
+SDK_METRICS = {"temporal_worker_task_slots_available"}
+"""The metrics of the Temporal SDK that the dashboards show."""
+DASHBOARDS = sorted((DEPLOY / "grafana").glob("*.json"))
+SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 _NAME = re.compile(r"\b(?:clawback|temporal)_[a-z_]+\b")
 
 
@@ -40,24 +38,28 @@ def registered_series() -> set[str]:
     }
 
 
-def alerts() -> list[dict[str, Any]]:
-    """Return every shipped alert."""
+def rules() -> list[dict[str, Any]]:
+    """Return every shipped alert and recording rule."""
     groups = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 
-def panels() -> list[dict[str, Any]]:
-    """Return every panel of the dashboard."""
-    found: list[dict[str, Any]] = json.loads((DEPLOY / "grafana" / "clawback.json").read_text())[
-        "panels"
-    ]
+def alerts() -> list[dict[str, Any]]:
+    """Return every shipped alert."""
+    return [rule for rule in rules() if "alert" in rule]
+
+
+def panels(dashboard: Path) -> list[dict[str, Any]]:
+    """Return every panel of a dashboard, titles of rows included."""
+    found: list[dict[str, Any]] = json.loads(dashboard.read_text())["panels"]
     return found
 
 
 def expressions() -> Iterator[str]:
     """Yield every shipped PromQL expression."""
-    yield from (alert["expr"] for alert in alerts())
-    yield from (target["expr"] for panel in panels() for target in panel["targets"])
+    yield from (rule["expr"] for rule in rules())
+    shown = (panel for dashboard in DASHBOARDS for panel in panels(dashboard))
+    yield from (target["expr"] for panel in shown for target in panel.get("targets", ()))
 
 
 def test_every_metric_exists() -> None:
@@ -74,12 +76,23 @@ def test_every_metric_is_used_by_an_alert_or_panel() -> None:
 
 
 def test_every_alert_says_what_to_do() -> None:
-    """Each has a unique name, a severity, and sentences for summary and runbook."""
+    """Each has a unique name, a severity, two texts, and a runbook of the four usual sections."""
     names = [alert["alert"] for alert in alerts()]
     assert len(names) == len(set(names))
     for alert in alerts():
         assert alert["labels"]["severity"] in {"warning", "critical"}
-        assert all(alert["annotations"][key].endswith(".") for key in ("summary", "runbook"))
+        assert all(alert["annotations"][key].endswith(".") for key in ("summary", "description"))
+        page = alert["annotations"]["runbook_url"].partition("/blob/main/")[2]
+        text = (ROOT / page).read_text()
+        assert text.startswith(f"# {alert['alert']}\n\nSeverity {alert['labels']['severity']}.")
+        assert re.findall("^## (.+)$", text, re.MULTILINE) == SECTIONS
+        assert "$ clawback " in text.partition("## Diagnosis")[2].partition("## Mitigation")[0]
+
+
+def test_every_runbook_has_its_alert() -> None:
+    """No page is left of an alert that is gone."""
+    pages = {page.stem for page in (ROOT / "docs" / "runbooks").glob("*.md")} - {"README"}
+    assert pages == {alert["alert"] for alert in alerts()}
 
 
 def test_every_alert_has_a_test() -> None:
@@ -88,10 +101,11 @@ def test_every_alert_has_a_test() -> None:
     assert [alert["alert"] for alert in alerts() if alert["alert"] not in tested] == []
 
 
-def test_panels_do_not_overlap() -> None:
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda path: path.name)
+def test_panels_do_not_overlap(dashboard: Path) -> None:
     """No two panels cover the same cell of the grid of 24 columns."""
     cells: set[tuple[int, int]] = set()
-    for panel in panels():
+    for panel in panels(dashboard):
         at = panel["gridPos"]
         covered = {
             (x, y)

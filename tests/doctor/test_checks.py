@@ -1,5 +1,6 @@
 """Checks against real servers and files, and the thresholds of their findings."""
 
+import math
 import os
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -268,7 +269,7 @@ async def test_the_never_block_list_is_checked_through_the_worker() -> None:
         (none, _) = await check_never_block(page)
         assert none.status is CheckStatus.WARNING
         assert "the account has no domains" in none.found
-        domains.set(-1)
+        domains.set(math.nan)
         forbidden.set(2)
         unknown, against = await check_never_block(page)
         assert (unknown.status, against.status) == (CheckStatus.WARNING, CheckStatus.WARNING)

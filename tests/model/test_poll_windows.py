@@ -38,6 +38,7 @@ from clawback.model.polling import (
     PollerStart,
     ReadPage,
     Reason,
+    Window,
 )
 from clawback.model.time_ranges import TimeRange
 
@@ -415,3 +416,16 @@ def test_a_verdict_that_changed_is_seen_by_the_sweep() -> None:
     assert world.sweeps
     assert all(request.detections_only for request in world.sweeps)
     assert min(request.start for request in world.sweeps) <= world.now - timedelta(hours=60)
+
+
+def test_a_page_says_up_to_when_its_time_was_read_before() -> None:
+    """For the live lane that is the cursor; what is read again was read to its end."""
+    world = World(PollerStart(source=EventKind.MESSAGE, start=timedelta(0)), [])
+    cursor = world.memory.cursor
+    world.memory = begin_live(world.memory, world.start, world.now)
+    assert next_page(world.memory, world.start, Lane.LIVE, world.now).read_to == cursor
+    read_again = TimeRange(start=cursor - timedelta(minutes=5), end=cursor)
+    for reason, read_to in ((Reason.SWEEP, cursor), (Reason.LATE, cursor), (Reason.BACKLOG, None)):
+        window = Window(range=read_again, reason=reason, started_at=world.now)
+        memory = world.memory.model_copy(update={"backfill": window})
+        assert next_page(memory, world.start, Lane.BACKFILL, world.now).read_to == read_to

@@ -1,25 +1,45 @@
 """The metrics page, read as a Prometheus server reads it."""
 
+import gzip
 import socket
 import struct
 import threading
 import urllib.error
 import urllib.request
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as text_string_to_openmetrics,
+)
 from prometheus_client.parser import text_string_to_metric_families
 from temporalio.client import Client
 
+from activities import activity_types
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.events import EventKind
-from clawback.telemetry import ApiMetrics, TelemetryUnavailable, metrics, serve_metrics
+from clawback.rules import load_rules
+from clawback.telemetry import (
+    ApiMetrics,
+    TelemetryUnavailable,
+    exemplars,
+    metric_series,
+    metrics,
+    serve_metrics,
+)
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
+from clawback.telemetry.exposition import render_page
 from clawback.telemetry.runtime import build_runtime
 from tests.telemetry.log_capture import captured_logs, log_lines
+from workflows import workflow_types
+
+ROOT = Path(__file__).parents[2]
 
 
 def _get(port: int, path: str) -> tuple[int, str]:
@@ -29,6 +49,12 @@ def _get(port: int, path: str) -> tuple[int, str]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
+
+
+def _openmetrics(page: str) -> Iterable[Metric]:
+    """Read a page as strictly as the reference parser does."""
+    families: Iterable[Metric] = text_string_to_openmetrics(page)  # type: ignore[no-untyped-call]
+    return families
 
 
 async def test_one_page_holds_the_metrics_of_clawback_and_of_the_sdk() -> None:
@@ -75,6 +101,11 @@ def test_names_follow_the_conventions() -> None:
                     "_policies",
                     "_sequence",
                     "_waiting",
+                    "_bytes",
+                    "_held",
+                    "_paused",
+                    "_demoted",
+                    "_failing",
                 )
             )
             for name in exposed
@@ -86,8 +117,54 @@ def test_closed_label_sets_exist_from_the_start(source: EventKind) -> None:
     """A rate or an increase sees the first rejected record, too."""
     labels = {"source": source.value}
     assert metrics.REGISTRY.get_sample_value("clawback_events_rejected_total", labels) is not None
-    failed = {"action": "move", "outcome": "failed", "mode": "enforce"}
-    assert metrics.REGISTRY.get_sample_value("clawback_actions_total", failed) is not None
+    for outcome in ("failed", "denied", "moved"):
+        labels = {"action": "move", "outcome": outcome, "mode": "enforce"}
+        assert metrics.REGISTRY.get_sample_value("clawback_actions_total", labels) is not None
+    refused = {"endpoint": "investigate/move", "status": "403"}
+    assert metrics.REGISTRY.get_sample_value("clawback_api_requests_total", refused) is not None
+
+
+def test_every_counter_with_labels_has_series_before_anything_happens() -> None:
+    """With the names that a worker tells, no counter is left that appears with its first event."""
+    metric_series.initialise_names(activity_types(), workflow_types())
+    metric_series.initialise_rules(load_rules(ROOT / "rules"))
+    metric_series.initialise_channels(["soc"])
+    counters = [one for one in metrics.REGISTRY.collect() if one.type == "counter"]
+    assert len(counters) > 20
+    assert [one.name for one in counters if not one.samples] == []
+
+
+def test_a_loaded_rule_has_the_series_that_its_actions_can_reach() -> None:
+    """Its budgets by the causes that the guard may state, and nothing that it cannot spend."""
+    rules = load_rules(ROOT / "rules")
+    metric_series.initialise_rules(rules)
+    rule = next(one for one in rules.rules.values() if one.response and not one.response.limits)
+    labels = {"rule": rule.name, "level": rule.level.value, "budget": "messages"}
+    found = metrics.REGISTRY.get_sample_value(
+        "clawback_guard_refusals_total", {**labels, "cause": "rule_budget"}
+    )
+    own_limit = metrics.REGISTRY.get_sample_value(
+        "clawback_guard_refusals_total", {**labels, "cause": "rule_limit"}
+    )
+    assert (found, own_limit) == (0, None)
+    assert metrics.REGISTRY.get_sample_value("clawback_matches_total", {"rule": rule.name}) == 0
+
+
+@pytest.mark.parametrize(
+    ("outcome", "label"),
+    [
+        ("moved", "moved"),
+        ("failed:denied", "denied"),
+        ("failed:expired", "expired"),
+        ("failed:cancelled", "cancelled"),
+        ("failed:rule_budget", "withheld"),
+        ("failed:status_500", "failed"),
+        ("failed:Access denied: a text of the API", "failed"),
+    ],
+)
+def test_what_people_decided_is_no_failure(outcome: str, label: str) -> None:
+    """A denied or expired case and a refusal of the guard count apart from failures."""
+    assert metric_series.outcome_label(outcome) == label
 
 
 def test_the_client_observer_counts_responses_failures_and_delays() -> None:
@@ -103,10 +180,48 @@ def test_the_client_observer_counts_responses_failures_and_delays() -> None:
     observer.record_delay(1.5)
     assert value("clawback_api_requests_total", endpoint="investigate.probe", status="429") == 1
     assert value("clawback_api_requests_total", endpoint="investigate.probe", status="timeout") == 1
-    assert value("clawback_api_request_seconds_sum", endpoint="investigate.probe") == pytest.approx(
-        3.2
-    )
+    duration = "clawback_api_request_duration_seconds_sum"
+    assert value(duration, endpoint="investigate.probe") == pytest.approx(3.2)
     assert value("clawback_api_rate_limit_delay_seconds_total") - before == 1.5
+
+
+def test_openmetrics_is_served_compressed_and_with_the_trace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A scraper that asks for OpenMetrics gets a valid page of both registries, with exemplars."""
+    monkeypatch.setattr(exemplars, "current_trace_id", lambda: "4bf92f3577b34da6a3ce929d0e0e4736")
+    ApiMetrics().record_response("investigate.traced", 200, 0.2)
+    runtime, scrape = build_runtime()
+    runtime.metric_meter.create_counter("temporal_probe", "made here").add(3)
+    asked = {
+        "Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",
+        "Accept-Encoding": "gzip",
+    }
+    with serve_metrics("127.0.0.1:0", [scrape]) as server:
+        request = urllib.request.Request(f"http://127.0.0.1:{server.port}/metrics", headers=asked)
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - our own URL
+            packed, headers = answer.read(), answer.headers
+    page = gzip.decompress(packed).decode()
+    families = {family.name: family for family in _openmetrics(page)}
+    assert headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert len(packed) < len(page) / 8
+    assert [sample.value for sample in families["temporal_probe"].samples] == [3]
+    traced = [
+        sample.exemplar.labels
+        for sample in families["clawback_api_request_duration_seconds"].samples
+        if sample.exemplar and sample.labels["endpoint"] == "investigate.traced"
+    ]
+    assert traced == [{"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}]
+
+
+def test_openmetrics_leaves_out_a_page_that_fails() -> None:
+    """OpenMetrics knows no comments: one would make the whole page invalid."""
+
+    def broken() -> bytes:
+        raise ConnectionRefusedError
+
+    _, page = render_page(metrics.REGISTRY, [broken], "application/openmetrics-text;version=1.0.0")
+    assert "clawback_rules_loaded" in {one.name for one in _openmetrics(page.decode())}
 
 
 def test_a_page_that_fails_is_replaced_by_a_comment() -> None:
@@ -218,7 +333,7 @@ def test_a_page_that_fails_is_one_event_of_the_log(capfd: pytest.CaptureFixture[
 
 def test_notifications_are_counted_by_channel_and_reporters_as_one() -> None:
     """A series for each reporter would be one for each hash."""
-    metrics.initialise_channels(["soc"])
+    metric_series.initialise_channels(["soc"])
 
     def count(channel: str, outcome: str) -> float | None:
         labels = {"channel": channel, "outcome": outcome}

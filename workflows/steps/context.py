@@ -19,7 +19,7 @@ class StepContext:
 
     `owner` is the mark of the case on everything that it creates; `authority` is what its requests
     rest on; `is_off` says that the work is no longer wanted; `objections` are those that stopped a
-    request; `first_seen` tells by investigate id when a message was first seen, for measuring
+    request; `first_seen` tells by investigate id since when a message could be read, for measuring
     only; `repeats` counts earlier policies of the same subject. `first` is the first attempt, if it
     was made together with the reservation. `moved_before` are the messages that the case itself has
     moved to another folder before.
