@@ -178,7 +178,6 @@ def test_the_metric_of_the_autoscaler_is_recorded() -> None:
 
 def test_alerts_and_dashboards_are_those_of_the_repository() -> None:
     """The chart carries links, so there is one source of each."""
-    found = by_name(render(example("cloud")))
     shipped = [
         file
         for file in sorted((DEPLOY / "prometheus").glob("*.yml"))
@@ -187,6 +186,7 @@ def test_alerts_and_dashboards_are_those_of_the_repository() -> None:
     assert {file.name for file in shipped} == {
         file.name for file in (CHART / "files" / "prometheus").iterdir()
     }
+    found = by_name(render(example("cloud")))
     for file in shipped:
         rule = found["PrometheusRule", f"clawback-{file.stem}"]
         assert rule["spec"] == yaml.safe_load(file.read_text())
