@@ -11,6 +11,7 @@ from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from clawback.cases.undo_judgement import (
+    DEFAULT_UNDO_LIMITS,
     UNKNOWN,
     UndoAssessment,
     UndoHold,
@@ -24,15 +25,13 @@ from clawback.guard import Guard, UndoCharge
 from clawback.ingest.present_verdicts import read_present_verdicts
 from clawback.model.identity import Actor
 from clawback.model.texts import plural
-from clawback.rules import RuleErrors
-from clawback.rules.source.safety_file import load_safety
+from clawback.rules.source.errors import RuleErrors
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.undo_gateway import FoundUndo, UndoCandidate
 
 _PATIENCE = 15
 """Seconds that reading may take; the worker has all the time that it needs."""
 _GUARD_PATIENCE = 5
-_DEFAULTS = UndoLimits(changes=100, cases=20)
 
 
 @dataclass(frozen=True)
@@ -112,10 +111,13 @@ async def _ask_guard(client: Client, charge: UndoCharge) -> tuple[str, ...] | No
 
 def read_undo_limits(rules: Path, safety: Path | None) -> UndoLimits | None:
     """Read what one person may undo alone; the defaults if the safety document has errors."""
+    # The console judges undos too, and reads the document in a process of its own.
+    from clawback.rules.source.safety_file import load_safety  # noqa: PLC0415 - see above
+
     try:
         return load_safety(rules, safety).undo_limits
     except (RuleErrors, OSError):
-        return _DEFAULTS  # a worker may have others; it decides
+        return DEFAULT_UNDO_LIMITS  # a worker may have others; it decides
 
 
 def judgement_lines(found: UndoAssessment, notes: Iterable[str] = ()) -> Iterator[str]:

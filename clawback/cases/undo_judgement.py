@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from pydantic import Field
 
@@ -34,6 +35,10 @@ class UndoLimits(Payload):
     changes: int
     cases: int
     per: Duration = timedelta(hours=1)
+
+
+DEFAULT_UNDO_LIMITS: Final = UndoLimits(changes=100, cases=20)
+"""Those of a safety document that says nothing else."""
 
 
 class UndoAssessment(Payload):

@@ -9,6 +9,7 @@ from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.interrupts import run_interruptible
 from clawback.cli.output import print_text
 from clawback.identity.errors import IdentityError
+from clawback.malloc_arenas import share_one_arena
 from clawback.settings import Settings, load_settings
 from clawback.telemetry.logs import configure_logging
 from clawback.temporal.account_binding import ForeignAccount
@@ -58,6 +59,7 @@ def _print_link(settings: Settings) -> int:
 def _serve(settings: Settings) -> int:
     from clawback.console.launch import run_console  # noqa: PLC0415 - see above
 
+    share_one_arena()
     configure_logging(settings.log_format, settings.log_level)
     try:
         asyncio.run(run_interruptible(run_console(settings, print_text), _STOP_TIMEOUT))

@@ -73,7 +73,7 @@ class Services:
         self.present = PresentMail(self.api)
         self.views = ViewLog(self.settings)
         self.containment = ContainmentState(self.guard, self.changes, self.now)
-        self.limits = SafetyLimits(self.settings, self.now)
+        self.limits = SafetyLimits(self.rules)
         self.undos = UndoWatch(UndoRuns(self.client), self.changes)
         self.undo_record = UndoRecord(UndoRuns(self.client), self.now)
         self.once: OnceOnly[Any] = OnceOnly(self.now)

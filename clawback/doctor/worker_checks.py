@@ -12,7 +12,7 @@ from clawback.doctor.check import Finding, ok, problem, warning
 from clawback.local import fetch
 from clawback.local.installation import Installation
 from clawback.model.texts import plural
-from clawback.rules import RuleErrors, load_rules
+from clawback.rules.source.errors import RuleErrors
 
 Samples = Mapping[str, Sequence[tuple[Mapping[str, str], float]]]
 """Labels and values by metric name."""
@@ -149,6 +149,9 @@ def _version_label(samples: Samples, name: str) -> str:
 
 
 def _load_version(folder: Path, safety: Path | None) -> str | None:
+    # The console reads a worker's page too, and does without the rule engine.
+    from clawback.rules import load_rules  # noqa: PLC0415 - see above
+
     try:
         return load_rules(folder, safety).version
     except (RuleErrors, OSError):

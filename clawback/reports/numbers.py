@@ -122,6 +122,18 @@ def _contained(evidence: Evidence) -> Found:
     return Found(sum(cases), sum(count > 0 for count in cases))
 
 
+def _moved(evidence: Evidence) -> Found:
+    if evidence.audit is None:
+        return Found(None, note=_NO_AUDIT)
+    moved = len(evidence.audit.delays) + evidence.audit.undated
+    return Found(moved, moved)
+
+
+def _decisions(evidence: Evidence) -> Found:
+    count = len(evidence.cases.decisions)
+    return Found(count, count)
+
+
 def _read_before(evidence: Evidence) -> Found:
     count = sum(one.contained for one in evidence.cases.cases)
     return Found(None, count, "Cloudflare does not report whether a message was read")
@@ -211,6 +223,13 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
         f"{_OF_THESE}messages that were moved, each once",
         _contained,
     ),
+    "messages_moved": Definition(
+        "Messages moved in the period",
+        Unit.MESSAGES,
+        "moves in the audit of this machine, whenever the case opened; what is moved twice counts "
+        "twice",
+        _moved,
+    ),
     "messages_read_before": Definition(
         "Already read when contained",
         Unit.MESSAGES,
@@ -234,6 +253,12 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
         Unit.SECONDS,
         f"{_OF_THESE}median of (time decided minus time held) over those that people decided",
         _time_to_answer,
+    ),
+    "cases_decided": Definition(
+        "Decided in the period",
+        Unit.CASES,
+        "cases whose last decision was made in the period, whenever they opened",
+        _decisions,
     ),
     "cases_approved": Definition(
         "Approved", Unit.CASES, f"{_OF_THESE}those whose last decision approved them", _approved

@@ -72,7 +72,7 @@ class RuleNumbers(Payload):
 
 
 class PersonNumbers(Payload):
-    """The decisions of one person about cases that opened in the period."""
+    """The decisions of one person in the period, whenever the cases opened."""
 
     person: str
     approved: int

@@ -9,11 +9,11 @@ from temporalio.client import Client
 
 from clawback.garbage_collection import without_garbage_collection
 from clawback.reports.audit_facts import read_audit_facts
-from clawback.reports.case_numbers import CountedCases
+from clawback.reports.case_numbers import CountedCases, CountedLine, decisions_in
 from clawback.reports.numbers import Evidence, RequestsUsed, build_report
 from clawback.reports.report import Report
 from clawback.temporal import names
-from clawback.temporal.case_entries import CaseLine, list_entries
+from clawback.temporal.case_entries import LEAN_PAGE, list_entries
 from clawback.temporal.case_index import CaseFilter
 
 MOST_CASES: Final = 100_000
@@ -34,8 +34,11 @@ async def read_report(
         OSError: the audit cannot be read.
 
     """
-    lines, undos, blocks, facts = await asyncio.gather(
-        _read_lines(client, since, until),
+    opened = CaseFilter(since=since, until=until, parts=True)
+    earlier = CaseFilter(until=since, changed_since=since)
+    lines, before, undos, blocks, facts = await asyncio.gather(
+        _read_lines(client, opened),
+        _read_lines(client, earlier),
         _read_undos(client, since),
         _count_blocks(client, since, until),
         asyncio.to_thread(read_audit_facts, audit, since, until),
@@ -44,7 +47,7 @@ async def read_report(
     evidence = Evidence(
         since=since,
         until=until,
-        cases=CountedCases.of(lines, undos),
+        cases=CountedCases.of(lines, undos, decisions_in([*lines, *before], since, until)),
         audit=facts,
         blocks_created=created,
         blocks_ended=ended,
@@ -53,12 +56,11 @@ async def read_report(
     return build_report(evidence, datetime.now(UTC))
 
 
-async def _read_lines(client: Client, since: datetime, until: datetime) -> list[CaseLine]:
-    query = CaseFilter(since=since, until=until, parts=True).query(())
-    found: list[CaseLine] = []
+async def _read_lines(client: Client, wanted: CaseFilter) -> list[CountedLine]:
+    found: list[CountedLine] = []
     with without_garbage_collection():
-        async for entry in list_entries(client, query, MOST_CASES):
-            found.append(entry.read_line())
+        async for entry in list_entries(client, wanted.query(()), MOST_CASES, LEAN_PAGE):
+            found.append(CountedLine.of(entry.read_line()))
             if len(found) >= MOST_CASES:
                 break
     return found

@@ -7,6 +7,7 @@ on the build that started them unless the setting `upgrade` is `restart` (ADR 30
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from temporalio.api.deployment.v1 import WorkerDeploymentInfo
 from temporalio.api.enums.v1 import TaskQueueType, WorkerDeploymentVersionStatus
@@ -19,12 +20,14 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import WorkerDeploymentConfig
 
 from clawback.app_files import build_id
 from clawback.settings import Settings
 from clawback.temporal import names
 from clawback.temporal.namespace_checks import REFUSED, NamespaceNotReady
+
+if TYPE_CHECKING:
+    from temporalio.worker import WorkerDeploymentConfig
 
 _SEEN_WITHIN = timedelta(minutes=2)
 """A worker counts as running if it asked for work since; each request for work takes a minute."""
@@ -68,8 +71,11 @@ class Deployment:
 # ---- what a worker does
 
 
-def deployment_config(settings: Settings) -> WorkerDeploymentConfig:
+def deployment_config(settings: Settings) -> "WorkerDeploymentConfig":
     """Return the version of this worker, and what cases do when another build becomes current."""
+    # Only a worker has use for the worker of the SDK, which takes 3 MiB.
+    from temporalio.worker import WorkerDeploymentConfig  # noqa: PLC0415 - see above
+
     restarts = settings.upgrade == "restart"
     return WorkerDeploymentConfig(
         version=WorkerDeploymentVersion(settings.deployment, build_id()),

@@ -65,6 +65,7 @@ async def test_a_report_of_what_happened(temporal: Client, tmp_path: Path) -> No
 
         found = await eventually(counted)
         assert (found["cases_opened"], found["cases_held"], found["cases_answered"]) == (2, 1, 1)
+        assert (found["cases_decided"], found["messages_moved"]) == (1, 2)
         assert found["time_to_containment_median"] is not None
         assert found["messages_read_before"] is None
 

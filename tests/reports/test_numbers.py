@@ -13,7 +13,7 @@ from clawback.cases.state import ActionSummary
 from clawback.cases.summary import CaseSummary, DecisionNote
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.reports.audit_facts import AuditFacts, read_audit_facts
-from clawback.reports.case_numbers import CountedCases
+from clawback.reports.case_numbers import CountedCases, CountedLine, decisions_in
 from clawback.reports.numbers import DEFINITIONS, Evidence, RequestsUsed, build_report, percentile
 from clawback.reports.report import Report, format_seconds
 from clawback.reports.report_page import write_report_page
@@ -30,19 +30,22 @@ def decided(what: str, after: timedelta, *by: str) -> dict[str, Any]:
     return {"held_at": AT, "decision": DecisionNote(what=what, by=by, at=AT + after)}
 
 
-def line(number: int, state: str, rule: str = "r", part: int = 1, **about: Any) -> CaseLine:
+def line(
+    number: int, state: str, rule: str = "r", part: int = 1, opened: datetime = AT, **about: Any
+) -> CountedLine:
     """A case in the index, with a summary."""
     id_ = f"case/{rule}/{HASH}{number}" + (f"/{part}" if part > 1 else "")
     summary = CaseSummary(rule=rule, **{"messages": 10, **about})
-    return CaseLine(
+    listed = CaseLine(
         id=id_,
         run=f"run-{number}-{part}",
         rule=rule,
         state=state,
         mode="enforce",
-        opened_at=AT,
+        opened_at=opened,
         summary=summary,
     )
+    return CountedLine.of(listed)
 
 
 def acted(action: str, **outcomes: int) -> ActionSummary:
@@ -51,10 +54,10 @@ def acted(action: str, **outcomes: int) -> ActionSummary:
 
 
 def report(
-    lines: list[CaseLine], undos: Mapping[str, datetime] | None = None, **evidence: Any
+    lines: list[CountedLine], undos: Mapping[str, datetime] | None = None, **evidence: Any
 ) -> Report:
     """The report of some cases."""
-    counted = CountedCases.of(lines, undos or {})
+    counted = CountedCases.of(lines, undos or {}, decisions_in(lines, SINCE, UNTIL))
     found = Evidence(since=SINCE, until=UNTIL, cases=counted, **evidence)
     return build_report(found, UNTIL)
 
@@ -94,6 +97,25 @@ def test_cases_are_counted_by_what_became_of_them() -> None:
     ]
 
 
+def test_decisions_count_in_the_period_in_which_they_are_made() -> None:
+    """Also of a case that opened before; not those that came later."""
+    hour, week = timedelta(hours=1), timedelta(days=7)
+    lines = [
+        line(1, "settled", opened=SINCE - week, **decided("approved", hour, "ana")),
+        line(2, "denied", opened=SINCE - week, **decided("denied", hour, "ben")),
+        line(3, "denied", **decided("denied", week, "ben")),
+        line(3, "denied", part=2, **decided("denied", hour, "ben")),
+    ]
+    counted = CountedCases.of(lines[2:], {}, decisions_in(lines, SINCE, UNTIL))
+    found = build_report(Evidence(since=SINCE, until=UNTIL, cases=counted), UNTIL)
+
+    assert values(found, "cases_opened", "cases_denied", "cases_decided") == [1, 1, 2]
+    assert [(one.person, one.approved, one.denied) for one in found.people] == [
+        ("ana", 1, 0),
+        ("ben", 0, 1),
+    ]
+
+
 def test_the_parts_of_a_campaign_are_one_case() -> None:
     """Their messages are added; what a message moved while it was held counts once."""
     both = (acted("move_while_held", moved=8), acted("move", moved=10))
@@ -112,6 +134,7 @@ def test_what_nobody_knows_is_unknown_with_a_reason() -> None:
     assert set(unknown) == {
         "time_to_containment_median",
         "time_to_containment_p90",
+        "messages_moved",
         "messages_read_before",
         "time_to_answer_median",
         "notifications_failed",

@@ -58,8 +58,8 @@ async def read_file(client: Client, text: str, *, whole: bool = True) -> "CaseFi
 def _load_rules(settings: Settings) -> "RuleFacts | None":
     # Importing the rules takes longer than most lists, and only `case show` needs them.
     from clawback.rules import RuleErrors, load_rules  # noqa: PLC0415 - see above
-    from clawback.rules.tools.rule_facts import RuleFacts  # noqa: PLC0415 - see above
+    from clawback.rules.tools.rule_facts import facts_of  # noqa: PLC0415 - see above
 
     with suppress(RuleErrors, OSError):
-        return RuleFacts.of(load_rules(settings.rules, settings.safety))
+        return facts_of(load_rules(settings.rules, settings.safety))
     return None

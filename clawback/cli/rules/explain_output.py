@@ -9,7 +9,7 @@ from rich.text import Text
 
 from clawback.model.normal_text import NORMAL_FORMS
 from clawback.rules.engine.explanation import Explanation
-from clawback.rules.tools.explained_lines import ExplainedLine
+from clawback.rules.tools.explained_line import ExplainedLine
 
 _WORDS = {True: "true", False: "false", None: "not known"}
 _STYLES = {True: "green", False: "red", None: "yellow"}

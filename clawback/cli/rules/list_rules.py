@@ -14,7 +14,8 @@ from clawback.audit import latest_matches
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, print_table, print_text
 from clawback.cli.rule_folders import find_folder, load_folder, shown_path
-from clawback.inventory.rule_list import ListedRule, ceiling_of, list_loaded
+from clawback.inventory.loaded_rules import list_loaded
+from clawback.inventory.rule_list import ListedRule, ceiling_of
 from clawback.model.texts import plural
 from clawback.rules import RuleSet
 from clawback.settings import Settings, load_settings

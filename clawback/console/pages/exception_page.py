@@ -16,7 +16,6 @@ from clawback.console.requests.query import read_query
 from clawback.model.events import EventKind
 from clawback.model.identity import Role
 from clawback.model.texts import printable
-from clawback.rules.tools.exception_draft import ExceptionDraft
 from clawback.temporal import names
 
 
@@ -35,6 +34,9 @@ class ExceptionView:
 
 async def draft_exception(request: Request) -> Response:
     """Show a ready exception for the first sender of a case. Nothing is changed by it."""
+    # It reads the catalogue of fields, which no other page needs.
+    from clawback.rules.tools.exception_draft import ExceptionDraft  # noqa: PLC0415 - see above
+
     query = read_query(request, frozenset({"run"}))
     opened = await open_case(request, query.get("run", ""))
     request.state.viewed = ViewedObject(opened.campaign.id)

@@ -5,14 +5,16 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from clawback.console.errors import Unavailable
 from clawback.console.framing import render_page
+from clawback.console.jobs.child_job import JobFailed, run_in_child
+from clawback.console.jobs.rule_jobs import DOCTOR_LIMITS, check_health
 from clawback.console.page_routes import Page, RateClass
 from clawback.console.requests.preferences import Preferences
 from clawback.console.requests.query import read_query
 from clawback.console.services import services_of, visitor_of
 from clawback.console.views.operations import build_doctor, build_operations
 from clawback.console.views.times import format_absolute
-from clawback.doctor import run_checks
 from clawback.model.identity import Role
 
 
@@ -34,7 +36,10 @@ async def show_operations(request: Request) -> Response:
 
 async def run_doctor(request: Request) -> Response:
     """Run the health checks of the installation, as the machine of the console sees it."""
-    view = build_doctor(await run_checks())
+    try:
+        view = build_doctor(await run_in_child(DOCTOR_LIMITS, check_health))
+    except JobFailed as error:
+        raise Unavailable(f"The health checks did not come to an end: {error}.") from None
     now = services_of(request).now()
     return render_page(
         request,

@@ -142,7 +142,7 @@ class CaseQuery:
             and (self.held_for is None or case.hold_cause is self.held_for)
             and (not self.assignee or case.assignee_id == (me if self.is_mine else self.assignee))
             and (self.since is None or case.opened_at >= now - self.since)
-            and all(word in case.text for word in self.text.casefold().split())
+            and _has_words(case, self.text.casefold().split())
         )
 
     def has_state(self, case: ListedCase) -> bool:
@@ -261,3 +261,10 @@ def _read_since(text: str | None) -> timedelta | None:
         return parse_duration(text)
     except ValueError as error:
         raise BadRequest(f"since: {error}") from None
+
+
+def _has_words(case: ListedCase, words: Sequence[str]) -> bool:
+    if not words:
+        return True
+    text = case.text
+    return all(word in text for word in words)

@@ -24,7 +24,7 @@ from clawback.model.level import Level
 from clawback.model.loggable import LoggableText
 from clawback.telemetry.supervisor import BackgroundTask, Supervisor
 from clawback.temporal import names
-from clawback.temporal.case_entries import CaseLine, list_entries
+from clawback.temporal.case_entries import LEAN_PAGE, CaseLine, list_entries
 from clawback.temporal.case_index import CHANGES_OVERLAP, CaseFilter
 
 REFRESH: Final = timedelta(seconds=2)
@@ -41,7 +41,7 @@ class ListedCase:
     """One campaign under one rule, as lists show it.
 
     `outcomes` has action, outcome and how often; `clauses` are those of the summary, with blanks
-    between; `text` is what a search looks through.
+    between.
     """
 
     id: str
@@ -77,7 +77,6 @@ class ListedCase:
     campaign: str = ""
     clauses: str = ""
     unreadable: str = ""
-    text: str = ""
 
     @classmethod
     def of(cls, line: CaseLine) -> "ListedCase":
@@ -122,10 +121,12 @@ class ListedCase:
             # Cases of a rule share them: one text for all.
             clauses=intern(" ".join(summary.clauses)),
             unreadable=line.unreadable or "",
-            text=" ".join(
-                (summary.subject, summary.sender or "", summary.sender_name, line.id)
-            ).casefold(),
         )
+
+    @property
+    def text(self) -> str:
+        """What a search looks through. Kept, it would take a quarter of all memory of the list."""
+        return f"{self.subject} {self.sender} {self.sender_name} {self.id}".casefold()
 
     @property
     def key(self) -> tuple[str, datetime]:
@@ -255,7 +256,8 @@ class ReadModel:
         since = None if self.read_at is None else self.read_at - CHANGES_OVERLAP
         wanted = CaseFilter(changed_since=since, parts=True)
         seen: dict[tuple[str, datetime], ListedCase] = {}
-        async for entry in list_entries(self.client, wanted.query(self.index_keys)):
+        query = wanted.query(self.index_keys)
+        async for entry in list_entries(self.client, query, page_size=LEAN_PAGE):
             case = ListedCase.of(entry.read_line())
             seen[case.key] = case
             if len(seen) >= MOST_CASES:

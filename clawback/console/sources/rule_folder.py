@@ -6,17 +6,13 @@ operations page compares versions.
 
 import asyncio
 from pathlib import Path
-from typing import Final
 
-from clawback.console.jobs.child_job import JobFailed, JobLimits, Report, run_in_child
-from clawback.inventory.rule_catalogue import RuleCatalogue, read_catalogue
+from clawback.console.jobs.child_job import JobFailed, run_in_child
+from clawback.console.jobs.rule_jobs import CATALOGUE_LIMITS, load_catalogue
+from clawback.inventory.rule_catalogue import RuleCatalogue
 from clawback.inventory.rule_list import ceiling_of
-from clawback.model.mode import Mode
-from clawback.rules.live import fingerprint_of
 from clawback.rules.tools.rule_facts import RuleFacts
 from clawback.settings import Settings
-
-_LIMITS: Final = JobLimits(seconds=120)
 
 
 class RuleFolder:
@@ -37,7 +33,7 @@ class RuleFolder:
         """
         folder, safety = self._settings.rules, self._settings.safety
         async with self._turn:
-            fingerprint = await asyncio.to_thread(fingerprint_of, folder, safety)
+            fingerprint = await asyncio.to_thread(_fingerprint_of, folder, safety)
             if self._known is None or fingerprint != self._fingerprint:
                 found = await self._load(folder, safety)
                 self._fingerprint = fingerprint
@@ -56,12 +52,32 @@ class RuleFolder:
     async def _load(self, folder: Path, safety: Path | None) -> RuleCatalogue:
         ceiling = ceiling_of(self._settings)
         try:
-            return await run_in_child(_LIMITS, _read, folder, safety, ceiling)
+            return await run_in_child(CATALOGUE_LIMITS, load_catalogue, folder, safety, ceiling)
         except JobFailed as error:
             if self._known is None:
                 raise
             return RuleCatalogue(ceiling=ceiling, problem=f"the rules cannot be read: {error}")
 
 
-def _read(_: Report, folder: Path, safety: Path | None, ceiling: Mode) -> RuleCatalogue:
-    return read_catalogue(folder, safety, ceiling)
+def _fingerprint_of(folder: Path, safety: Path | None) -> object:
+    """Give a value that changes with any file below the folder, whether a rule or not.
+
+    `live.fingerprint_of` knows which files are rules, and takes the rule engine to import. Hidden
+    files are left out, but not those that a mounted ConfigMap swaps, which begin with two dots.
+    """
+    files = [path for path in folder.rglob("*") if not _is_hidden(path.relative_to(folder))]
+    if safety is not None:
+        files.append(safety)
+    return sorted((str(path), *_time_and_size(path)) for path in files)
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") and not part.startswith("..") for part in path.parts)
+
+
+def _time_and_size(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return (0, 0)
+    return (stat.st_mtime_ns, stat.st_size)

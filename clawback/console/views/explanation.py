@@ -12,7 +12,7 @@ from clawback.console.views.mail_text import show_address, show_mail_text, show_
 from clawback.console.views.times import ShownTime, describe_duration, format_absolute, show_time
 from clawback.model.durations import format_duration
 from clawback.model.texts import plural
-from clawback.rules.tools.explained_lines import ExplainedLine
+from clawback.rules.tools.explained_line import ExplainedLine
 
 _WORDS: Final = {
     True: ("true", "good-text"),

@@ -1,30 +1,15 @@
 """Explanations of conditions as lines: one for each node, from the root down."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from clawback.model.texts import bounded
 from clawback.rules.engine.explanation import Explanation, render_value
 from clawback.rules.engine.field_values import enrichment_of
+from clawback.rules.tools.explained_line import ExplainedLine
 
 _LONGEST: Final = 100
 _MOST: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class ExplainedLine:
-    """One node: its answer, the question, its depth, and the values that were found."""
-
-    outcome: bool | None
-    asked: str
-    found: str = ""
-    depth: int = 0
-
-    @property
-    def indented(self) -> str:
-        """The question, indented by its depth."""
-        return "  " * self.depth + self.asked
 
 
 def tree_lines(explanations: Iterable[Explanation], depth: int = 0) -> Iterator[ExplainedLine]:

@@ -1,20 +1,25 @@
 """What people are told of the rules as they are now, without the rules: small enough to keep."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from clawback.cases import Limit
+from clawback.cases.undo_judgement import UndoLimits
 from clawback.guard import Budgets
 from clawback.model.events import EventKind
-from clawback.rules.engine.ruleset import RuleSet
+
+if TYPE_CHECKING:  # the console keeps facts, and has no rule engine in memory
+    from clawback.rules.engine.ruleset import RuleSet
 
 
 class RuleFacts(BaseModel):
     """Facts by the name of a rule: its version, the limits of its own, the kinds that it reads.
 
     A rule without a response has no entry in `limits`; one that keeps to the common limits has an
-    empty one. `budgets` are those of the safety document.
+    empty one. `budgets` and `undo` are those of the safety document, if it could be read:
+    `has_safety`. Without `undo`, one person may undo anything alone.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -23,14 +28,18 @@ class RuleFacts(BaseModel):
     limits: Mapping[str, tuple[Limit, ...]] = {}
     kinds: Mapping[str, tuple[EventKind, ...]] = {}
     budgets: Budgets = Budgets()
+    undo: UndoLimits | None = None
+    has_safety: bool = False
 
-    @classmethod
-    def of(cls, rules: RuleSet) -> "RuleFacts":
-        """Take the facts out of loaded rules."""
-        every = rules.rules.values()
-        return cls(
-            versions={rule.name: rule.version for rule in every},
-            limits={rule.name: rule.response.limits for rule in every if rule.response},
-            kinds={rule.name: tuple(rule.kinds) for rule in every},
-            budgets=rules.safety.budgets.budgets,
-        )
+
+def facts_of(rules: "RuleSet") -> RuleFacts:
+    """Take the facts out of loaded rules."""
+    every = rules.rules.values()
+    return RuleFacts(
+        versions={rule.name: rule.version for rule in every},
+        limits={rule.name: rule.response.limits for rule in every if rule.response},
+        kinds={rule.name: tuple(rule.kinds) for rule in every},
+        budgets=rules.safety.budgets.budgets,
+        undo=rules.safety.undo_limits,
+        has_safety=True,
+    )

@@ -18,7 +18,8 @@ from clawback.console.access.who import Visitor
 from clawback.console.api.api_services import ApiServices
 from clawback.console.api.application import SessionReader, build_api, no_session
 from clawback.identity.access_list import create_secret
-from clawback.inventory.rule_catalogue import RuleCatalogue, read_catalogue
+from clawback.inventory.catalogue_reader import read_catalogue
+from clawback.inventory.rule_catalogue import RuleCatalogue
 from clawback.model.identity import Role
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
