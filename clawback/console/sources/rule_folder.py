@@ -38,7 +38,7 @@ class RuleFolder:
                 found = await self._load(folder, safety)
                 self._fingerprint = fingerprint
                 if found.problem and self._known is not None:
-                    found = self._known.model_copy(update={"problem": found.problem})
+                    found = _keep(self._known, found)
                 self._known = found
             return self._known
 
@@ -57,6 +57,14 @@ class RuleFolder:
             if self._known is None:
                 raise
             return RuleCatalogue(ceiling=ceiling, problem=f"the rules cannot be read: {error}")
+
+
+def _keep(known: RuleCatalogue, refused: RuleCatalogue) -> RuleCatalogue:
+    """Keep rules while those in the folder have errors, with the safety document as it is now."""
+    facts, new = known.facts, refused.facts
+    if new.has_safety:
+        facts = facts.model_copy(update={"budgets": new.budgets, "undo": new.undo})
+    return known.model_copy(update={"problem": refused.problem, "facts": facts})
 
 
 def _fingerprint_of(folder: Path, safety: Path | None) -> object:
