@@ -7,7 +7,12 @@ from temporalio import workflow
 from temporalio.common import VersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
-    from clawback.identity.access_list import AccessList, AccessSnapshot, ApiToken
+    from clawback.identity.access_list import (
+        AccessList,
+        AccessSnapshot,
+        ApiToken,
+        RevokedPerson,
+    )
     from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.model.identity import Actor
     from clawback.model.orders import Order, SignedOrder, Verb
@@ -73,6 +78,15 @@ class AccessWorkflow:
         ended = self._access.revoke_session(order, workflow.now())
         self._show(RecordKind.SESSION_REVOKED, order.actor, ended.session, order.reason)
 
+    @workflow.update(name=names.REVOKE_PERSON)
+    async def revoke_person(self, signed: SignedOrder) -> RevokedPerson:
+        """Revoke all sessions of the person that the order names."""
+        order = await take_order(signed, Verb.REVOKE_PERSON, self._access.orders)
+        require_no_problem(self._access.person_problem(order.content, workflow.now()))
+        revoked = self._access.revoke_person(order, workflow.now())
+        self._show(RecordKind.SESSION_REVOKED, order.actor, bounded(revoked.who), order.reason)
+        return revoked
+
     @create_token.validator
     def _validate_create(self, signed: SignedOrder) -> None:
         order = self._require(signed, Verb.CREATE_TOKEN)
@@ -87,6 +101,11 @@ class AccessWorkflow:
     def _validate_revoke_session(self, signed: SignedOrder) -> None:
         order = self._require(signed, _session_verb(signed))
         require_no_problem(self._access.session_problem(order.content, workflow.now()))
+
+    @revoke_person.validator
+    def _validate_revoke_person(self, signed: SignedOrder) -> None:
+        order = self._require(signed, Verb.REVOKE_PERSON)
+        require_no_problem(self._access.person_problem(order.content, workflow.now()))
 
     @workflow.query(name=names.STATUS)
     def status(self) -> AccessSnapshot:

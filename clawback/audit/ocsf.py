@@ -2,7 +2,8 @@
 
 Cases are Incident Findings (2005), actions are Remediation Activity (7001), rule sets are
 Application Lifecycle (6002), records that cannot be parsed and polls that fail are Application
-Error (6008). The record itself is kept under `unmapped`. Source: schema.ocsf.io, version 1.5.0.
+Error (6008), sign-ins are Authentication (3002). The record itself is kept under `unmapped`.
+Source: schema.ocsf.io, version 1.5.0.
 """
 
 from enum import IntEnum
@@ -20,6 +21,7 @@ _FAILURE = 2
 
 class _Class(IntEnum):
     INCIDENT = 2005
+    AUTHENTICATION = 3002
     LIFECYCLE = 6002
     ERROR = 6008
     REMEDIATION = 7001
@@ -81,6 +83,9 @@ _MAPPINGS = {
     RecordKind.TOKEN_REVOKED: _Mapping(_Class.LIFECYCLE, 8, "Update"),
     RecordKind.SESSION_REVOKED: _Mapping(_Class.LIFECYCLE, 8, "Update"),
     RecordKind.RESTORED: _Mapping(_Class.LIFECYCLE, 8, "Update", severity=_Severity.MEDIUM),
+    RecordKind.SIGNED_IN: _Mapping(_Class.AUTHENTICATION, 1, "Logon"),
+    RecordKind.SIGNED_OUT: _Mapping(_Class.AUTHENTICATION, 2, "Logoff"),
+    RecordKind.SIGN_IN_REFUSED: _Mapping(_Class.AUTHENTICATION, 1, "Logon", 2, _Severity.LOW),
     RecordKind.BY_HAND: _Mapping(_Class.REMEDIATION, 99, "Other"),
 }
 
@@ -125,6 +130,8 @@ def _class_fields(record: AuditRecord, ocsf_class: _Class) -> dict[str, Any]:
             }
         case _Class.REMEDIATION:
             return {"command_uid": record.id, "status_detail": record.outcome}
+        case _Class.AUTHENTICATION:
+            return {"user": {"name": record.actor, "uid": record.target}}
         case _Class.LIFECYCLE:
             return {"app": {"name": "clawback", "vendor_name": "clawback", "version": __version__}}
         case _Class.ERROR:

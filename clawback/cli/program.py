@@ -58,6 +58,7 @@ COMMANDS = {
     "tokens": LazyCommand(
         "clawback.cli.tokens:app", "Create, list and revoke tokens of the HTTP API."
     ),
+    "sessions": LazyCommand("clawback.cli.sessions:app", "End the console sessions of a person."),
     "keys": LazyCommand("clawback.cli.keys:app", "Manage the keys that encrypt payloads."),
     "codec": LazyCommand(
         "clawback.cli.codec:codec", "Serve the Temporal UI with decrypted payloads until Ctrl-C."

@@ -86,15 +86,20 @@ async def open_console(settings: Settings) -> AsyncIterator[Console]:
         with suppress(NoCredentials):
             cloudflare = await stack.enter_async_context(open_worker_api(settings))
         services = Services(settings, client, api=cloudflare)
-        api = ApiServices(client, settings, services.rules.read)
-        revocations = SharedRevocations(api.access, AccessGateway(client))
-        await api.access.read()
+        api = ApiServices(
+            client, settings, services.rules.read, services.limits.undo, services.access
+        )
+        revocations = SharedRevocations(services.access, AccessGateway(client))
+        await services.access.read()
         await stack.enter_async_context(
-            services.tasks.running(BackgroundTask.ACCESS, api.access.watch)
+            services.tasks.running(BackgroundTask.ACCESS, services.access.watch)
         )
         # The first page of a case would wait for this, for seconds.
         await stack.enter_async_context(running_beside(services.rules.read_facts()))
-        door = await stack.enter_async_context(open_front_door(settings, keys, revocations))
+        audit = services.views.audit
+        door = await stack.enter_async_context(
+            open_front_door(settings, keys, revocations, audit=audit)
+        )
         app = build_app(
             services,
             door.gate,

@@ -32,6 +32,8 @@ from clawback.console.static_files import StaticFiles
 from clawback.console.stop_attempts import StopAttempts
 from clawback.settings import Settings
 from clawback.telemetry.supervisor import Supervisor
+from clawback.temporal.access_cache import AccessCache
+from clawback.temporal.access_gateway import AccessGateway
 from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.guard_gateway import GuardGateway
@@ -76,6 +78,7 @@ class Services:
         self.limits = SafetyLimits(self.rules)
         self.undos = UndoWatch(UndoRuns(self.client), self.changes)
         self.undo_record = UndoRecord(UndoRuns(self.client), self.now)
+        self.access = AccessCache(AccessGateway(self.client))
         self.once: OnceOnly[Any] = OnceOnly(self.now)
 
 

@@ -29,6 +29,10 @@ LONGEST_SESSION: Final = timedelta(hours=24)
 """No session lasts longer, so no revocation needs to be kept longer."""
 MOST_TOKENS: Final = 200
 MOST_REVOCATIONS: Final = 5_000
+MOST_PEOPLE: Final = 200
+LONGEST_WHO: Final = 500
+CLOCK_SKEW: Final = timedelta(minutes=1)
+"""How far the clock of a console may be ahead of the server's."""
 LONGEST_NAME: Final = 100
 """Bytes of the name of a token."""
 _SECRET_BYTES: Final = 32
@@ -80,16 +84,35 @@ class EndedSession(Payload):
     until: UtcDatetime
 
 
+class RevokedPerson(Payload):
+    """All sessions of one person that began until `at` are over; `who` as `Identity.spellings`."""
+
+    who: str = Field(min_length=1, max_length=LONGEST_WHO)
+    at: UtcDatetime
+    by: str = ""
+    reason: str = ""
+
+    def covers(self, identity: Identity, began: datetime) -> bool:
+        """Whether a session of somebody that began then is over."""
+        # The clock of whoever began it may be ahead of the server's.
+        return self.who in identity.spellings and began <= self.at + CLOCK_SKEW
+
+
 class AccessSnapshot(Payload):
     """All tokens and revoked sessions, in the memo of the workflow and on continue-as-new.
 
-    `sessions` gives when each revoked session would have ended, by the hash of its id. `changes`
-    only grows.
+    `sessions` gives when each revoked session would have ended, by the hash of its id; `people` has
+    those whose sessions were all revoked, for as long as one could last. `changes` only grows.
     """
 
     tokens: tuple[ApiToken, ...] = ()
     sessions: Mapping[str, UtcDatetime] = Field(default_factory=dict)
+    people: tuple[RevokedPerson, ...] = ()
     changes: int = 0
+
+    def has_revoked(self, identity: Identity, began: datetime) -> bool:
+        """Whether all sessions of a person were revoked after one of them began."""
+        return any(one.covers(identity, began) for one in self.people)
 
 
 def create_secret(
@@ -132,13 +155,17 @@ class AccessList:
     def __init__(self, snapshot: AccessSnapshot) -> None:
         self._tokens = {token.id: token for token in snapshot.tokens}
         self._sessions = dict(snapshot.sessions)
+        self._people = snapshot.people
         self._changes = snapshot.changes
         self.orders = OrderLog()
 
     def snapshot(self) -> AccessSnapshot:
         """Everything, as the memo shows it."""
         return AccessSnapshot(
-            tokens=tuple(self._tokens.values()), sessions=self._sessions, changes=self._changes
+            tokens=tuple(self._tokens.values()),
+            sessions=self._sessions,
+            people=self._people,
+            changes=self._changes,
         )
 
     def creation_problem(self, order: Order, now: datetime) -> str | None:
@@ -196,6 +223,31 @@ class AccessList:
         self._sessions = {**self._open_sessions(now), ended.session: ended.until}
         self._changes += 1
         return ended
+
+    def person_problem(self, who: str, now: datetime) -> str | None:
+        """Why the sessions of a person cannot be revoked; None if they can."""
+        if not who.strip() or len(who) > LONGEST_WHO:
+            return "say whose sessions: a name, a subject or an id, as the audit has it"
+        if len(self._recent_people(now)) >= MOST_PEOPLE:
+            return f"the sessions of {MOST_PEOPLE} people were revoked within hours: try later"
+        return None
+
+    def revoke_person(self, order: Order, now: datetime) -> RevokedPerson:
+        """Revoke all sessions of the person of an order without a problem."""
+        revoked = RevokedPerson(
+            who=order.content.strip().casefold(),
+            at=now,
+            by=order.actor.label,
+            reason=bounded(order.reason),
+        )
+        others = (one for one in self._recent_people(now) if one.who != revoked.who)
+        self._people = (*others, revoked)
+        self._changes += 1
+        return revoked
+
+    def _recent_people(self, now: datetime) -> tuple[RevokedPerson, ...]:
+        """The people of whom a revoked session would still be open."""
+        return tuple(one for one in self._people if now - one.at <= LONGEST_SESSION)
 
     def _open_sessions(self, now: datetime) -> dict[str, datetime]:
         """The revoked sessions that would still be open."""

@@ -58,6 +58,9 @@ class RecordKind(StrEnum):
     TOKEN_CREATED = "token_created"  # noqa: S105 - a name, not a secret
     TOKEN_REVOKED = "token_revoked"  # noqa: S105 - a name, not a secret
     SESSION_REVOKED = "session_revoked"
+    SIGNED_IN = "signed_in"
+    SIGNED_OUT = "signed_out"
+    SIGN_IN_REFUSED = "sign_in_refused"
     BY_HAND = "by_hand"
     VIEWED = "viewed"
     RESTORED = "restored"

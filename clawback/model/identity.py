@@ -68,6 +68,11 @@ class Identity(Payload):
         return hashlib.sha256("\0".join(self.person).encode()).hexdigest()[:12]
 
     @property
+    def spellings(self) -> frozenset[str]:
+        """What people may call the person by: id, subject or name, in lower case."""
+        return frozenset({self.id, self.subject.casefold(), self.label.casefold()})
+
+    @property
     def label(self) -> str:
         """How people know the person."""
         return bounded(self.name or self.subject, _LONGEST)

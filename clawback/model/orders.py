@@ -44,6 +44,7 @@ class Verb(StrEnum):
     CREATE_TOKEN = "create a token"  # noqa: S105 - a name, not a secret
     REVOKE_TOKEN = "revoke a token"  # noqa: S105 - a name, not a secret
     REVOKE_SESSION = "revoke a session"
+    REVOKE_PERSON = "revoke the sessions of a person"
     SIGN_OUT = "sign out"
 
     @property
@@ -74,7 +75,15 @@ _BY_ANALYSTS = frozenset(
         Verb.UNDO,
     }
 )
-_BY_PEOPLE = frozenset({Verb.RESUME, Verb.CREATE_TOKEN, Verb.REVOKE_TOKEN, Verb.REVOKE_SESSION})
+_BY_PEOPLE = frozenset(
+    {
+        Verb.RESUME,
+        Verb.CREATE_TOKEN,
+        Verb.REVOKE_TOKEN,
+        Verb.REVOKE_SESSION,
+        Verb.REVOKE_PERSON,
+    }
+)
 
 
 def hash_order(verb: Verb, content: str, actor: Actor) -> str:

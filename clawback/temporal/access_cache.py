@@ -86,6 +86,10 @@ class AccessCache:
         session = hash_session(session_id)
         return self.is_stale or session in self._revoked_here or session in self._snapshot.sessions
 
+    def has_revoked(self, identity: Identity, began: datetime) -> bool:
+        """Whether all sessions of a person were revoked after one of them began."""
+        return self._snapshot.has_revoked(identity, began)
+
     @property
     def _may_read(self) -> bool:
         return self._clock() - self._tried_at > _PAUSE

@@ -23,6 +23,7 @@ from clawback.identity.access_list import (
     ApiToken,
     EndedSession,
     NewToken,
+    RevokedPerson,
     hash_session,
 )
 from clawback.model.identity import Actor
@@ -150,6 +151,23 @@ class AccessGateway:
             actor,
             type(None),
             content=content,
+            reason=reason,
+        )
+
+    async def revoke_person(self, who: str, actor: Actor, reason: str = "") -> RevokedPerson:
+        """Revoke all sessions of a person, by name, subject or id; consoles know it in seconds.
+
+        Raises:
+            UpdateRefused: nobody is named, or the actor may not do it.
+            NoWorkerAnswered, RPCError: no worker or no server answers.
+
+        """
+        return await self._order(
+            names.REVOKE_PERSON,
+            Verb.REVOKE_PERSON,
+            actor,
+            RevokedPerson,
+            content=who,
             reason=reason,
         )
 

@@ -99,6 +99,7 @@ COUNT_UNDO: Final = "count_undo"
 CREATE_TOKEN: Final = "create_token"  # noqa: S105 - a name, not a secret
 REVOKE_TOKEN: Final = "revoke_token"  # noqa: S105 - a name, not a secret
 REVOKE_SESSION: Final = "revoke_session"
+REVOKE_PERSON: Final = "revoke_person"
 
 # ---- queries
 

@@ -260,7 +260,13 @@ def test_every_kind_is_an_ocsf_event(kind: RecordKind) -> None:
         "status_id",
         "message",
     }
-    of_class = {2005: "finding_info_list", 6002: "app", 6008: "raw_data", 7001: "command_uid"}
+    of_class = {
+        2005: "finding_info_list",
+        3002: "user",
+        6002: "app",
+        6008: "raw_data",
+        7001: "command_uid",
+    }
     assert required | {of_class[event["class_uid"]]} <= set(event)
     assert event["type_uid"] == event["class_uid"] * 100 + event["activity_id"]
     assert event["category_uid"] == event["class_uid"] // 1000

@@ -80,3 +80,19 @@ async def test_an_unknown_token_is_an_error(deployment: Deployment) -> None:
     done = await tokens(deployment, "revoke", "00000000")
     assert done.returncode == ExitCode.NO
     assert sentence(done).endswith("there is no token '00000000': see `clawback tokens list`")
+
+
+async def test_the_sessions_of_a_person_are_revoked(deployment: Deployment) -> None:
+    """By whatever name the audit has; listed for a day."""
+    address = deployment.client.service_client.config.target_host
+
+    async def sessions(*words: str) -> str:
+        done = await asyncio.to_thread(clawback, "sessions", *words, TEMPORAL_ADDRESS=address)
+        assert done.returncode == ExitCode.OK, done.stderr
+        return done.stdout
+
+    assert await sessions("list") == "No sessions were revoked in the last day.\n"
+    revoked = await sessions("revoke", "Eve@corp.example", "--reason", "left us")
+    assert revoked.startswith("The sessions of eve@corp.example that began until ")
+    (one,) = json.loads(await sessions("list", "--json"))
+    assert (one["who"], one["reason"]) == ("eve@corp.example", "left us")

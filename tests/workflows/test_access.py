@@ -116,6 +116,17 @@ async def test_everybody_signs_out_and_operators_revoke_others(deployment: Deplo
     await cache.read()
     assert [cache.is_revoked(one) for one in ("mine", "hers", "theirs")] == [True, True, False]
 
+    eve, began = person("Eve").identity, datetime.now(UTC)
+    with pytest.raises(UpdateRefused, match="takes the role operator"):
+        await gateway.revoke_person("eve", person("vic", Role.ANALYST))
+    with pytest.raises(UpdateRefused, match="say whose sessions"):
+        await gateway.revoke_person(" ", person("ana"))
+    await gateway.revoke_person(" EVE ", person("ana"), "left us")
+    await cache.read()
+    assert cache.has_revoked(eve, began)
+    assert not cache.has_revoked(person("eva").identity, began)
+    assert not cache.has_revoked(eve, began + timedelta(minutes=3))
+
 
 async def terminate(client: Client) -> None:
     await client.get_workflow_handle(names.ACCESS_ID).terminate("a mistake")

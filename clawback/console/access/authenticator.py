@@ -105,6 +105,10 @@ class Authenticator:
 
         # The session only carries the token of forms. It ends with the assertion, at the latest.
         identity, now = verified.identity, self._now()
+        if self._revocations.has_revoked(identity, verified.issued_at):
+            raise SignInNeeded(
+                "An operator ended your sessions: sign out of Cloudflare Access, and sign in again."
+            )
         former = self.former_session(request)
         is_same = former is not None and former.identity.person == identity.person
         if former is not None and is_same and former.is_open(now):

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from clawback.audit import AuditLog
 from clawback.console.access.authenticator import Authenticator, LocalUser
 from clawback.console.access.gate import SessionGate
 from clawback.console.access.page_limits import PageLimits
@@ -17,6 +18,7 @@ from clawback.console.access.revocations import Revocations
 from clawback.console.access.sealing import console_secrets
 from clawback.console.access.session_cookie import SessionCookie
 from clawback.console.access.sign_in import SIGN_IN, START, SignInPages
+from clawback.console.access.sign_in_log import SignInLog
 from clawback.console.access.sign_in_views import SignInViews, Way
 from clawback.console.access.site import Site, read_site
 from clawback.console.access.started_sign_in import StartedCookies
@@ -70,10 +72,12 @@ async def open_front_door(  # noqa: PLR0913 - what a console has
     now: Clock = lambda: datetime.now(UTC),
     seconds: Callable[[], float] = time.monotonic,
     local: LocalUser | None = None,
+    audit: AuditLog | None = None,
 ) -> AsyncIterator[FrontDoor]:
     """Open the front door until the block is left; `address` is where the console listens.
 
-    Rates are counted by `seconds`, which no change of the clock concerns.
+    Rates are counted by `seconds`, which no change of the clock concerns. Who signs in and out is
+    recorded in `audit`.
 
     Raises:
         IdentityError: a setting is missing, or other machines could reach a console that cannot
@@ -100,9 +104,9 @@ async def open_front_door(  # noqa: PLR0913 - what a console has
         )
         way = Way.LOCAL if local else Way.OIDC if provider else Way.ACCESS
         views = SignInViews(way, settings.identity_roles_claim, settings.identity_issuer or "")
-        start = START if provider else SIGN_IN
+        start, sign_ins = START if provider else SIGN_IN, SignInLog(audit, now)
         gate = SessionGate(
-            authenticator, cookie, PageLimits(site, seconds), views, now, start=start
+            authenticator, cookie, PageLimits(site, seconds), views, sign_ins, start=start
         )
         pages = SignInPages(
             site=site,
@@ -112,6 +116,7 @@ async def open_front_door(  # noqa: PLR0913 - what a console has
             authenticator=authenticator,
             revocations=revocations,
             now=now,
+            log=sign_ins,
             provider=provider,
             local=local,
             links=console_links(secrets) if local else None,

@@ -3,7 +3,6 @@
 What a page declares (`page_routes`) is enforced here. Whoever is not signed in is sent to do so.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Final
@@ -30,6 +29,7 @@ from clawback.console.access.refusals import (
 )
 from clawback.console.access.request_guard import SAFE_METHODS, add_cookie
 from clawback.console.access.session_cookie import SessionCookie
+from clawback.console.access.sign_in_log import SignInLog
 from clawback.console.access.sign_in_views import SignInViews
 from clawback.console.access.who import Visitor
 from clawback.console.error_answers import is_for_htmx, is_for_program
@@ -54,12 +54,12 @@ class SessionGate:
         cookie: SessionCookie,
         limits: PageLimits,
         views: SignInViews,
-        now: Callable[[], datetime],
+        log: SignInLog,
         *,
         start: str,
     ) -> None:
         self._authenticator, self._cookie, self._limits = authenticator, cookie, limits
-        self._views, self._now, self._start = views, now, start
+        self._views, self._log, self._now, self._start = views, log, log.now, start
 
     async def admit(self, request: Request, page: Page) -> Visitor | Response | None:
         """Return who sends a request, or the answer in place of the page.
@@ -85,7 +85,7 @@ class SessionGate:
         if MARK in request.query_params and request.method in SAFE_METHODS:
             return RedirectResponse(own_url(request), HTTPStatus.SEE_OTHER)
         self._limits.count(request, page.rate, found.visitor)
-        self._keep_session(request, found)
+        await self._keep_session(request, found)
         return found.visitor
 
     async def read_session(self, request: Request) -> Visitor | None:
@@ -100,7 +100,7 @@ class SessionGate:
         if found is None:
             return None
         await self._check_token(request, found)
-        self._keep_session(request, found)
+        await self._keep_session(request, found)
         return found.visitor
 
     async def _find_for_sign_in(self, request: Request) -> Found | None:
@@ -139,12 +139,13 @@ class SessionGate:
             return RedirectResponse(target, HTTPStatus.SEE_OTHER)
         return self._views.answer_refresh(request, mark_url(url, ASKED_AGAIN))
 
-    def _keep_session(self, request: Request, found: Found) -> None:
+    async def _keep_session(self, request: Request, found: Found) -> None:
         """Send the cookie, if the browser lacks it, or after something was done in the session."""
         session, now = found.session, self._now()
         if session is None:
             return
         if found.is_new:
+            await self._log.note_sign_in(session.identity, session.id)
             add_cookie(request, self._cookie.write(session))
         elif _is_activity(request) and session.needs_renewal(now):
             add_cookie(request, self._cookie.write(session.renewed(now)))

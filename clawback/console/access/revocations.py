@@ -1,12 +1,13 @@
 """Sessions that were signed out: a cookie that somebody copied must not outlive that."""
 
+from datetime import datetime
 from typing import Protocol
 
 from temporalio.service import RPCError
 
 from clawback.console.access.session_cookie import Session
 from clawback.console.errors import Unavailable
-from clawback.model.identity import Actor
+from clawback.model.identity import Actor, Identity
 from clawback.temporal.access_cache import AccessCache
 from clawback.temporal.access_gateway import AccessGateway
 
@@ -22,7 +23,10 @@ class Revocations(Protocol):
         """Whether nobody can say at the moment which sessions count."""
 
     def is_revoked(self, session: Session) -> bool:
-        """Whether a session was signed out."""
+        """Whether a session was signed out, or an operator has ended it."""
+
+    def has_revoked(self, identity: Identity, began: datetime) -> bool:
+        """Whether an operator has ended all sessions of a person since then."""
 
     async def revoke(self, session: Session) -> None:
         """End a session everywhere.
@@ -45,8 +49,14 @@ class SharedRevocations:
         return self._cache.is_stale
 
     def is_revoked(self, session: Session) -> bool:
-        """Whether a session was signed out, here or seconds ago elsewhere."""
-        return self._cache.is_revoked(session.id)
+        """Whether a session was signed out, here or seconds ago elsewhere, or revoked."""
+        return self._cache.is_revoked(session.id) or self.has_revoked(
+            session.identity, session.issued_at
+        )
+
+    def has_revoked(self, identity: Identity, began: datetime) -> bool:
+        """Whether an operator has ended all sessions of a person since then."""
+        return self._cache.has_revoked(identity, began)
 
     async def revoke(self, session: Session) -> None:
         """Order the end of a session in the name of whoever has it.

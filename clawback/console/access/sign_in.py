@@ -22,6 +22,7 @@ from clawback.console.access.request_guard import add_cookie
 from clawback.console.access.revocations import Revocations
 from clawback.console.access.sealing import TooLargeToSeal
 from clawback.console.access.session_cookie import Session, SessionCookie
+from clawback.console.access.sign_in_log import SignInLog, WhyRefused
 from clawback.console.access.sign_in_views import SignInViews
 from clawback.console.access.site import Site
 from clawback.console.access.started_sign_in import StartedCookies, StartedSignIn
@@ -58,6 +59,7 @@ class SignInPages:
     authenticator: Authenticator
     revocations: Revocations
     now: Callable[[], datetime]
+    log: SignInLog
     provider: ProviderConnection | None = None
     local: LocalUser | None = None
     links: OneTimeLinks | None = None
@@ -101,7 +103,9 @@ class SignInPages:
             redirect_uri = self.site.origin(request.headers["host"]) + CALLBACK
             begun = provider.begin_sign_in(redirect_uri, asks_again="fresh" in query)
         except ProviderUnavailable as error:
-            return self._fail(request, str(error), target, HTTPStatus.SERVICE_UNAVAILABLE)
+            return await self._fail(
+                request, WhyRefused.PROVIDER_UNAVAILABLE, str(error), target=target
+            )
 
         started = StartedSignIn(
             redirect_uri=begun.redirect_uri,
@@ -129,37 +133,44 @@ class SignInPages:
                 "This answer belongs to no sign-in of this browser of the last ten minutes, or to "
                 "one that is finished."
             )
-            return self._fail(request, text, INBOX)
+            return await self._fail(request, WhyRefused.UNKNOWN_ANSWER, text)
 
         add_cookie(request, self.started.clear(state))
         if "error" in query or "code" not in query:
             said = f"{clean(query.get('error'))} {clean(query.get('error_description'))}".strip()
-            return self._fail(request, f"The identity provider refuses: {said}.", started.target)
+            text = f"The identity provider refuses: {said}."
+            return await self._fail(
+                request, WhyRefused.PROVIDER_REFUSED, text, target=started.target
+            )
         return await self._exchange(request, self.provider, started)
 
     async def _exchange(
         self, request: Request, connection: ProviderConnection, started: StartedSignIn
     ) -> Response:
-        query = request.query_params
+        query, target = request.query_params, started.target
         issuer = query.get("iss", connection.settings.issuer)
         if not hmac.compare_digest(issuer.encode(), connection.settings.issuer.encode()):
             # RFC 9207: the answer of another provider must not be taken for ours.
-            return self._fail(request, "The answer is of another provider.", started.target)
+            text = "The answer is of another provider."
+            return await self._fail(request, WhyRefused.OTHER_PROVIDER, text, target=target)
         try:
             provider = await connection.provider()
             verified, _ = await provider.finish_sign_in(
                 started.sign_in, query["state"], query["code"]
             )
         except ProviderUnavailable as error:
-            status = HTTPStatus.SERVICE_UNAVAILABLE
-            return self._fail(request, str(error), started.target, status)
+            why = WhyRefused.PROVIDER_UNAVAILABLE
+            return await self._fail(request, why, str(error), target=target)
         except IdentityError as error:
-            return self._fail(request, str(error), started.target)
-        return self._let_in(request, started, verified)
+            return await self._fail(request, WhyRefused.NOT_VERIFIED, str(error), target=target)
+        return await self._let_in(request, started, verified)
 
-    def _let_in(self, request: Request, started: StartedSignIn, verified: Verified) -> Response:
+    async def _let_in(
+        self, request: Request, started: StartedSignIn, verified: Verified
+    ) -> Response:
         if not verified.identity.roles:
             log.warning("console.sign_in_without_role", claims=len(verified.claim_names))
+            await self.log.note_refusal(WhyRefused.NO_ROLE, verified.identity)
             return self.views.answer_no_role(request, verified)
 
         now, auth_time = self.now(), verified.auth_time
@@ -168,15 +179,18 @@ class SignInPages:
             auth_time = auth_time or now
             if now - auth_time > FRESH_FOR:
                 text = "The identity provider did not ask you to sign in again."
-                return self._fail(request, text, started.target)
+                return await self._fail(
+                    request, WhyRefused.NOT_ASKED_AGAIN, text, target=started.target
+                )
 
         session = Session.begin(verified.identity, now, auth_time=auth_time, former=started.former)
         try:
             add_cookie(request, self.cookie.write(session))
         except TooLargeToSeal:
             text = "Issuer and subject of the provider are too long for a cookie."
-            return self._fail(request, text, started.target)
+            return await self._fail(request, WhyRefused.TOO_LONG, text, target=started.target)
         log.info("console.signed_in", kind=verified.identity.source)
+        await self.log.note_sign_in(session.identity, session.id)
         return self.views.answer_refresh(request, mark_url(started.target, SIGNED_IN))
 
     async def open_link(self, request: Request) -> Response:
@@ -188,13 +202,14 @@ class SignInPages:
         query = read_query(request, frozenset({"link"}))
         if not self.local.is_peer(request) or not self.links.use(query.get("link", "")):
             text = "This link is used, older than five minutes, or not of this console."
-            return self._fail(request, text, INBOX)
+            return await self._fail(request, WhyRefused.BAD_LINK, text)
 
         now = self.now()
         former = self.authenticator.former_session(request)
         session = Session.begin(local_identity(), now, auth_time=now, former=former)
         add_cookie(request, self.cookie.write(session))
         log.info("console.signed_in", kind=session.identity.source)
+        await self.log.note_sign_in(session.identity, session.id)
         return RedirectResponse(INBOX, HTTPStatus.SEE_OTHER)
 
     async def sign_out(self, request: Request) -> Response:
@@ -202,6 +217,7 @@ class SignInPages:
         add_cookie(request, self.cookie.clear())
         target = "/auth/signed-out"
         if (session := self._session(request)) is not None:
+            await self.log.note_sign_out(session.identity, session.id)
             try:
                 await self.revocations.revoke(session)
             except Unavailable:
@@ -246,14 +262,13 @@ class SignInPages:
         session = self.authenticator.former_session(request)
         return session if visitor and session and session.id == visitor.session else None
 
-    def _fail(
-        self,
-        request: Request,
-        problem: str,
-        target: str,
-        status: HTTPStatus = HTTPStatus.FORBIDDEN,
+    async def _fail(
+        self, request: Request, why: WhyRefused, problem: str, *, target: str = INBOX
     ) -> Response:
+        is_down = why is WhyRefused.PROVIDER_UNAVAILABLE
+        status = HTTPStatus.SERVICE_UNAVAILABLE if is_down else HTTPStatus.FORBIDDEN
         log.warning("console.sign_in_refused", status=int(status))
+        await self.log.note_refusal(why)
         return self.views.answer_sign_in(
             request,
             with_next(START, target),

@@ -51,14 +51,17 @@ class Looker:
 
 @dataclass
 class ViewLog:
-    """Writes records of views, and remembers for a while who looks at which case."""
+    """Writes records of views, and remembers for a while who looks at which case.
+
+    `audit` is that of this machine, for other records of the console too.
+    """
 
     settings: Settings
     _lookers: OrderedDict[tuple[str, str], Looker] = field(default_factory=OrderedDict)
     _written: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
-        self._audit = AuditLog(
+        self.audit = AuditLog(
             self.settings.audit_file,
             self.settings.audit_key,
             max_bytes=self.settings.audit_file_bytes,
@@ -77,7 +80,7 @@ class ViewLog:
         if record.id in self._written:
             return
         try:
-            await asyncio.to_thread(self._audit.append, [record])
+            await asyncio.to_thread(self.audit.append, [record])
         except AuditUnavailable as error:
             log.warning("console.view_not_recorded", error=error)
             if seen.is_content:

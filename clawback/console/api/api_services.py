@@ -1,5 +1,6 @@
 """What the operations of the API work with: gateways over one Temporal client, rules, settings."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.undo_gateway import UndoGateway
 
 RuleReader = Callable[[], Awaitable[RuleCatalogue]]
+LimitReader = Callable[[], Awaitable[UndoLimits | None]]
 
 
 async def read_no_rules() -> RuleCatalogue:
@@ -33,17 +35,19 @@ class ApiServices:
     """Caches and connections only: the API keeps nothing.
 
     `read_rules` gives the rules of the folder, or raises `JobFailed`; `read_limits` what
-    one person may undo alone, by default those of the settings.
+    one person may undo alone, by default those of the settings. `shared_access` is what the pages
+    of the same process know of tokens and revoked sessions.
     """
 
     client: Client
     settings: Settings
     read_rules: RuleReader = read_no_rules
-    read_limits: Callable[[], UndoLimits | None] | None = None
+    read_limits: LimitReader | None = None
+    shared_access: AccessCache | None = None
     access: AccessCache = field(init=False)
 
     def __post_init__(self) -> None:
-        self.access = AccessCache(AccessGateway(self.client))
+        self.access = self.shared_access or AccessCache(AccessGateway(self.client))
         self.cases = CasePages(self.client)
         self.undo = UndoGateway(self.client)
         self.guard = GuardGateway(self.client)
@@ -58,9 +62,11 @@ class ApiServices:
             facts = None
         return CaseFileReader(self.client, facts)
 
-    @property
-    def judge(self) -> UndoJudge:
-        """Judges undos as the worker will."""
+    async def open_judge(self) -> UndoJudge:
+        """Return what judges undos as the worker will."""
         settings = self.settings
-        read = self.read_limits or (lambda: read_undo_limits(settings.rules, settings.safety))
-        return UndoJudge(self.client, lambda: open_worker_api(settings), read())
+        if self.read_limits is not None:
+            limits = await self.read_limits()
+        else:
+            limits = await asyncio.to_thread(read_undo_limits, settings.rules, settings.safety)
+        return UndoJudge(self.client, lambda: open_worker_api(settings), limits)

@@ -43,7 +43,8 @@ async def undo_case(call: Call) -> Reply:
         raise NotFound("there is no such case") from None
     found = await call.services.undo.read_rest(found, scope)
 
-    plan = _describe_plan(found, await call.services.judge.judge(found, call.actor))
+    judge = await call.services.open_judge()
+    plan = _describe_plan(found, await judge.judge(found, call.actor))
     if asked.dry_run:
         return Reply(UndoState(dry_run=True, state="planned", plan=plan))
     _require_possible(call, asked, plan, found)

@@ -19,6 +19,7 @@ from clawback.console.pages.operations import OPERATIONS_PAGES
 from clawback.console.pages.review import REVIEW_PAGES
 from clawback.console.pages.rule_jobs import RULE_JOB_PAGES
 from clawback.console.pages.rules import RULE_PAGES
+from clawback.console.pages.sessions import SESSION_PAGES
 from clawback.console.pages.short_ids import SHORT_ID_PAGES
 from clawback.console.pages.stop import STOP_PAGES
 from clawback.console.pages.undo import UNDO_PAGES
@@ -37,6 +38,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *NUMBER_PAGES,
     *OPERATIONS_PAGES,
     *BLOCK_PAGES,
+    *SESSION_PAGES,
     *STOP_PAGES,
     *REVIEW_PAGES,
     *HISTORY_PAGES,

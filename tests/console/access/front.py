@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from temporalio.client import Client
 
+from clawback.audit import AuditLog
 from clawback.console.access.authenticator import LocalUser
 from clawback.console.access.front_door import FrontDoor, open_front_door
 from clawback.console.access.gate import SessionGate, require_fresh
@@ -25,8 +26,9 @@ from clawback.console.app import build_app
 from clawback.console.page_routes import Page, RateClass
 from clawback.console.pages.browser_settings import SETTINGS_PAGES
 from clawback.console.services import Services, visitor_of
+from clawback.identity.access_list import RevokedPerson
 from clawback.local import free_port
-from clawback.model.identity import Role
+from clawback.model.identity import Identity, Role
 from clawback.settings import Settings
 from clawback.temporal.key_ring import Key, KeyRing
 from tests.console.access.serving import serve
@@ -64,10 +66,14 @@ class RevokedInProcess:
     """Signed-out sessions without a server; the shared ones have a test of their own."""
 
     revoked: set[str] = field(default_factory=set)
+    people: list[RevokedPerson] = field(default_factory=list)
     is_stale: bool = False
 
     def is_revoked(self, session: Session) -> bool:
-        return session.id in self.revoked
+        return session.id in self.revoked or self.has_revoked(session.identity, session.issued_at)
+
+    def has_revoked(self, identity: Identity, began: datetime) -> bool:
+        return any(one.covers(identity, began) for one in self.people)
 
     async def revoke(self, session: Session) -> None:
         self.revoked.add(session.id)
@@ -208,6 +214,7 @@ async def opened(
     *,
     keys: KeyRing | None = RING,
     local: LocalUser | None = None,
+    audit: AuditLog | None = None,
 ) -> AsyncIterator[Front]:
     """Open the console of an installation with these settings."""
     clock, revoked = Clock(), RevokedInProcess()
@@ -215,7 +222,14 @@ async def opened(
     client = await Client.connect("127.0.0.1:1", lazy=True)
     fronts: list[Front] = []
     async with open_front_door(
-        read, keys, revoked, address=address, now=clock, seconds=clock.seconds, local=local
+        read,
+        keys,
+        revoked,
+        address=address,
+        now=clock,
+        seconds=clock.seconds,
+        local=local,
+        audit=audit,
     ) as door:
         app = build_app(
             Services(read, client, now=clock),

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from clawback.identity.access_list import RevokedPerson
 from tests.console.access.front import Front, minutes, opened
 from tests.identity.providers import LocalProvider, local_provider
 from tests.identity.test_access import AUDIENCE, assertion, settings_of
@@ -93,6 +95,19 @@ async def test_a_session_never_outlives_its_assertion(front: Front, team: LocalP
     second = (await browser.get("/", **headers(team))).json()
     assert second["session"] != first["session"]
     assert (await browser.post("/decide", first["csrf"], **headers(team))).status_code == 200
+
+
+async def test_an_assertion_from_before_a_revocation_counts_no_more(
+    front: Front, team: LocalProvider
+) -> None:
+    """Whoever signs in at Access again gets a new one."""
+    now = int(time.time())
+    at = datetime.fromtimestamp(now - 90, UTC)
+    front.revocations.people.append(RevokedPerson(who="7335d417", at=at))
+    refused = await front.browser().get("/", **headers(team, iat=now - 120))
+    assert refused.status_code == 401
+    assert "An operator ended your sessions" in refused.text
+    assert (await front.browser().get("/", **headers(team, iat=now))).status_code == 200
 
 
 async def test_somebody_without_a_role_is_told(front: Front, team: LocalProvider) -> None:

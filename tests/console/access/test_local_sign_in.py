@@ -1,18 +1,23 @@
 """Signing in on this machine alone, by a link that counts once."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from clawback.audit import AuditLog
 from clawback.console.access.authenticator import LocalUser
 from clawback.console.access.front_door import console_links, sign_in_link
 from clawback.console.access.sealing import console_secrets
+from clawback.identity.access_list import RevokedPerson, hash_session
 from clawback.identity.local import local_identity
+from clawback.model.audit_record import AuditRecord, RecordKind
 from tests.console.access.front import RING, Front, leads_to, minutes, opened
 
 LINK_SECONDS = 300
@@ -51,6 +56,38 @@ async def test_a_link_signs_in_once_and_leaves_the_address(front: Front) -> None
     assert again.status_code == 403
     assert "is used, older than five minutes" in again.text
     assert "<code>clawback console --link</code>" in again.text
+
+
+async def test_who_signs_in_and_out_is_recorded(tmp_path: Path) -> None:
+    """And whom nobody let in, with the reason alone; the hash tells sessions apart."""
+    audit = AuditLog(tmp_path / "audit.jsonl")
+    async with opened({}, audit=audit) as front:
+        browser, link = front.browser(), path_of(front.door.create_link())
+        await browser.get(link)
+        shown = (await browser.get("/")).json()
+        await browser.post("/auth/sign-out", shown["csrf"])
+        await front.browser().get(link)
+
+    lines = audit.path.read_text(encoding="utf-8").splitlines()
+    records = [AuditRecord.model_validate(json.loads(one)["unmapped"]) for one in lines]
+    session, me = f"session {hash_session(shown['session'])}", local_identity()
+    assert [(one.kind, one.actor, one.target, one.detail) for one in records] == [
+        (RecordKind.SIGNED_IN, me.label, me.id, session),
+        (RecordKind.SIGNED_OUT, me.label, me.id, session),
+        (RecordKind.SIGN_IN_REFUSED, "nobody", None, "the one-time link did not count"),
+    ]
+
+
+async def test_a_session_ends_when_an_operator_revokes_those_of_the_person(front: Front) -> None:
+    """Of that person alone; whoever signs in later is let in."""
+    browser = front.browser()
+    await browser.get(path_of(front.door.create_link()))
+    for who, is_in in (("somebody else", True), (local_identity().subject.casefold(), False)):
+        front.revocations.people.append(RevokedPerson(who=who, at=front.clock.now))
+        assert ((await browser.get("/")).headers["content-type"] == "application/json") is is_in
+    front.clock.now += minutes(3)
+    await browser.get(path_of(front.door.create_link()))
+    assert (await browser.get("/")).json()["who"] == local_identity().subject
 
 
 async def test_any_process_with_the_keys_makes_links(front: Front) -> None:
