@@ -15,6 +15,7 @@ from clawback.doctor.file_checks import (
     check_program,
     check_rules,
 )
+from clawback.doctor.identity_checks import check_provider_clock
 from clawback.doctor.permission_checks import check_permissions
 from clawback.doctor.temporal_checks import check_temporal
 from clawback.doctor.worker_checks import (
@@ -77,4 +78,5 @@ def _checks(settings: Settings, installation: Installation) -> dict[str, Check]:
         "permissions": partial(check_permissions, settings, installation),
         "domains": partial(check_domains, settings, installation),
         "clock": partial(check_clock, settings, installation),
+        "identity provider's clock": partial(check_provider_clock, settings),
     }

@@ -16,6 +16,7 @@ from clawback.cloudflare import RateLimitStatus
 from clawback.doctor.account_checks import clock_finding, rate_limit_finding
 from clawback.doctor.check import CheckStatus, Finding, run_check
 from clawback.doctor.file_checks import check_audit, check_privacy, check_rules
+from clawback.doctor.identity_checks import check_provider_clock, provider_clock_finding
 from clawback.doctor.temporal_checks import (
     check_attributes,
     check_guard,
@@ -44,6 +45,7 @@ from clawback.temporal.key_ring import Key, KeyRing
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.watchdog import WATCHDOG_SCHEDULE, create_watchdog
 from tests.cli.test_program import write_audit
+from tests.identity.providers import CLIENT, local_provider
 from tests.people import person
 from tests.rules.folders import PLAIN, write
 from tests.shipped import shipped_rules
@@ -224,6 +226,39 @@ async def test_the_worker_is_checked_through_its_pages() -> None:
 def test_how_a_clock_is_judged(seconds: int, status: CheckStatus) -> None:
     """Seconds are noise, half a minute is a warning, ten minutes are a problem."""
     assert clock_finding(timedelta(seconds=seconds)).status is status
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status", "what"),
+    [
+        (-29, CheckStatus.OK, "within 30 s"),
+        (45, CheckStatus.WARNING, "45 s ahead of"),
+        (61, CheckStatus.PROBLEM, "expired before they are"),
+        (-61, CheckStatus.PROBLEM, "not valid yet"),
+    ],
+)
+def test_how_the_clock_of_a_provider_is_judged(
+    seconds: float, status: CheckStatus, what: str
+) -> None:
+    """By the leeway of tokens, and by what each direction breaks."""
+    finding = provider_clock_finding("the identity provider", timedelta(seconds=seconds))
+    assert finding.status is status
+    assert what in finding.found
+
+
+async def test_the_clock_of_each_provider_is_read() -> None:
+    """From the date of any answer; one that does not answer is a problem."""
+    assert await check_provider_clock(Settings()) == []
+    with local_provider() as provider:
+        set_ = Settings(
+            identity_issuer=provider.url,
+            identity_client_id=CLIENT,
+            identity_access_team=provider.url,
+            identity_access_audience="x",
+        )
+        assert statuses(await check_provider_clock(set_)) == [CheckStatus.OK, CheckStatus.OK]
+    found = await check_provider_clock(set_)
+    assert statuses(found) == [CheckStatus.PROBLEM, CheckStatus.PROBLEM]
 
 
 @pytest.mark.parametrize(

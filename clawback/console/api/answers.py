@@ -70,6 +70,7 @@ class CaseItem(Answer):
     digest: str | None = Field(default=None, description="Of the proposal of a held case")
     proposes: list[str] = Field(default=[], description="What a held case would do")
     outcomes: list[ActionOutcomes] = []
+    failed: int = Field(default=0, description="How many outcomes are failures")
     changed: int = Field(default=0, description="How much undo would take back")
     decision: DecisionItem | None = None
     ended_by: DecisionItem | None = Field(default=None, description="Who undid it, and why")

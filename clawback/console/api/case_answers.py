@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from clawback.actions.outcomes import is_failed
 from clawback.case_files.case_file import CaseFile
-from clawback.cases import CaseSnapshot, CaseState, Proposal
+from clawback.case_files.message_pages import MessagePage
+from clawback.cases import CasePlan, CaseSnapshot, CaseState, Proposal
 from clawback.cases.summary import CaseSummary, DecisionNote
 from clawback.console.api.answers import (
     ActionOutcomes,
@@ -64,6 +66,12 @@ def describe_line(line: CaseLine) -> CaseItem:
         outcomes=[
             ActionOutcomes(action=one.action, outcomes=one.outcomes) for one in summary.outcomes
         ],
+        failed=sum(
+            count
+            for one in summary.outcomes
+            for outcome, count in one.outcomes.items()
+            if is_failed(outcome)
+        ),
         changed=summary.changed,
         decision=_describe_note(summary.decision),
         ended_by=_describe_note(summary.undone),
@@ -92,13 +100,12 @@ def describe_file(line: CaseLine, file: CaseFile) -> CaseDetails:
     )
 
 
-def describe_messages(file: CaseFile) -> list[MessageItem]:
-    """Describe the messages of a case in the order in which they came."""
-    snapshot = file.case.snapshot
-    if snapshot is None:
-        return []
-    named = list(zip(file.plan.action_names, snapshot.outcomes, strict=False))
-    return [_describe_message(target, named) for target in snapshot.all_targets.values()]
+def describe_messages(plan: CasePlan, page: MessagePage) -> list[MessageItem]:
+    """Describe messages of a case in the order in which they came."""
+    return [
+        _describe_message(target, list(zip(plan.action_names, memory.outcomes, strict=False)))
+        for target, memory in page.found
+    ]
 
 
 def describe_undo(summary: UndoSummary) -> UndoCounts:

@@ -28,10 +28,10 @@ from clawback.console.api.parameters import (
     CaseParameters,
     Denial,
     HistoryParameters,
+    MessageParameters,
     NewAssignment,
     NewComment,
     OneCase,
-    PageParameters,
     Reason,
     UndoOrder,
 )
@@ -68,7 +68,7 @@ OPERATIONS: Final = (
         summary="List the messages of a case",
         answer=MessagePage,
         handler=case_operations.list_messages,
-        query=PageParameters,
+        query=MessageParameters,
         errors=_NOT_FOUND,
     ),
     Operation(

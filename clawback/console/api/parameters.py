@@ -93,8 +93,12 @@ class OneCase(Parameters):
 
     run: Annotated[str, Field(pattern=r"^[0-9a-f][0-9a-f-]{7,35}$")] | None = Field(
         default=None,
-        description="First digits of `run`; 404 if a later campaign has opened the case since",
+        description="First digits of `run` or of a run before: that campaign, also an earlier one",
     )
+
+
+class MessageParameters(PageParameters, OneCase):
+    """Which messages of which campaign to list."""
 
 
 class Approval(Parameters):

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from clawback.case_files.message_pages import MessagePage
 from clawback.cases.touches import TouchedKind, touch_hash
 from clawback.console.access.view_log import ViewedObject
 from clawback.console.errors import Unavailable
@@ -25,7 +26,7 @@ from clawback.console.requests.forms import read_form
 from clawback.console.requests.preferences import Preferences
 from clawback.console.requests.query import read_query
 from clawback.console.services import services_of
-from clawback.console.sources.message_pages import MessagePage, read_page
+from clawback.console.sources.message_pages import read_page
 from clawback.console.sources.touched_cases import hash_of
 from clawback.console.views.case_view import count_messages
 from clawback.console.views.message_rows import MessageRow, PresentForm, build_rows

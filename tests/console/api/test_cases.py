@@ -122,6 +122,27 @@ async def test_messages_come_in_pages(api: RunningApi) -> None:
     assert all(message["mailbox"] and message["subject"] for message in found)
 
 
+async def test_an_earlier_campaign_is_read_by_its_run(api: RunningApi) -> None:
+    """With its messages; a run that nobody keeps is not found."""
+    id_, told = await act(api)
+    first = (await api.viewer.get(f"cases/{id_}")).json()["run"]
+    await api.deployment.client.get_workflow_handle(told.case_id).terminate("a mistake")
+    await api.deployment.signal_case(told, match_of(LINES[2]))
+
+    async def reopened() -> bool | None:
+        found = (await api.viewer.get(f"cases/{id_}")).json()
+        return (found["run"] != first and found["state"] == CaseState.SETTLED) or None
+
+    await eventually(reopened)
+    earlier = (await api.viewer.get(f"cases/{id_}", params={"run": first[:8]})).json()
+    assert (earlier["run"], earlier["state"], earlier["messages"]) == (first, "terminated", 2)
+    path = f"cases/{id_}/messages"
+    assert len(await pages(api.viewer, path, run=first[:8], limit="1")) == 2
+    assert len(await pages(api.viewer, path)) == 1
+    for wanted in (f"cases/{id_}", path):
+        assert (await api.viewer.get(wanted, params={"run": "ffffffff"})).status_code == 404
+
+
 async def test_an_old_digest_approves_nothing(api: RunningApi) -> None:
     """The answer has the current one."""
     id_, digest = await hold(api)
