@@ -7,7 +7,7 @@ started again, and the process is unhealthy until the task has run for a while (
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -90,8 +90,8 @@ class Supervisor:
             yield
         finally:
             keeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeping
+            # Unlike `await`, this tells our own cancellation from that of the task.
+            await asyncio.wait({keeping})
 
     async def keep(self, task: BackgroundTask, work: Callable[[], Awaitable[object]]) -> None:
         """Run work until cancelled: again, after a growing pause, whenever it ends."""

@@ -70,6 +70,30 @@ async def test_a_task_that_ends_is_started_again(failure: Callable[[], Awaitable
         assert supervisor() is None
 
 
+async def test_whoever_is_cancelled_while_a_task_stops_stays_cancelled() -> None:
+    """A worker that is told to stop twice does not go on."""
+    begun = asyncio.Event()
+
+    async def stop_slowly() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            begun.set()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    async def run() -> None:
+        async with Supervisor().running(BackgroundTask.CASES, stop_slowly):
+            await asyncio.sleep(0)
+        raise AssertionError
+
+    running = asyncio.create_task(run())
+    await begun.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 async def test_pauses_grow_to_a_minute() -> None:
     """What fails at once is not tried in a busy loop, and never given up."""
     clock, work = Clock(), Work(*[fail] * 9)
