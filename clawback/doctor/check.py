@@ -53,14 +53,14 @@ def from_sentence(check: str, sentence: str, status: CheckStatus = CheckStatus.P
     return Finding(check, status, found, remedy or None)
 
 
-async def run_check(name: str, check: Check) -> list[Finding]:
+async def run_check(name: str, check: Check, timeout: float = TIMEOUT) -> list[Finding]:  # noqa: ASYNC109 - the text names it
     """Run one check; an exception or a timeout becomes a finding."""
     try:
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(timeout):
             return list(await check())
     except TimeoutError:
         remedy = "check the network and the load of this machine"
-        return [problem(name, f"no answer within {TIMEOUT:.0f} s", remedy)]
+        return [problem(name, f"no answer within {timeout:.0f} s", remedy)]
     except Exception as error:  # noqa: BLE001 - one broken check must not stop the others
         text = " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_TEXT]
         remedy = "if the message does not help, report a defect of clawback"

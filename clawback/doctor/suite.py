@@ -5,7 +5,7 @@ from functools import partial
 
 from clawback.doctor.account_checks import check_clock, check_cloudflare
 from clawback.doctor.channel_checks import check_channels
-from clawback.doctor.check import Check, Finding, ok, problem, run_check, warning
+from clawback.doctor.check import TIMEOUT, Check, Finding, ok, problem, run_check, warning
 from clawback.doctor.domain_checks import check_domains
 from clawback.doctor.file_checks import (
     check_audit,
@@ -27,6 +27,10 @@ from clawback.doctor.worker_checks import (
 from clawback.local.installation import Installation, plan_installation
 from clawback.settings import Settings, SettingsError, load_settings
 
+_COMPILING = frozenset({"rules", "running rules", "channels"})
+_COMPILING_TIMEOUT = 60.0
+"""Compiling the rules takes seconds of CPU time, which a busy machine stretches."""
+
 
 async def run_checks() -> list[Finding]:
     """Run every check; with invalid settings that is the only finding, as all else needs them."""
@@ -37,7 +41,12 @@ async def run_checks() -> list[Finding]:
         return [problem("settings", str(error), "correct or unset it; all other checks need it")]
 
     checks = _checks(settings, installation)
-    groups = await asyncio.gather(*(run_check(name, check) for name, check in checks.items()))
+    groups = await asyncio.gather(
+        *(
+            run_check(name, check, _COMPILING_TIMEOUT if name in _COMPILING else TIMEOUT)
+            for name, check in checks.items()
+        )
+    )
     return [
         ok("settings", f"valid; {installation.headline}"),
         check_mode(settings, installation),

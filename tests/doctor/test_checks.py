@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from clawback.doctor.account_checks import clock_finding, rate_limit_finding
 from clawback.doctor.check import CheckStatus, Finding, run_check
 from clawback.doctor.file_checks import check_audit, check_privacy, check_rules
 from clawback.doctor.identity_checks import check_provider_clock, provider_clock_finding
+from clawback.doctor.suite import run_checks
 from clawback.doctor.temporal_checks import (
     check_attributes,
     check_guard,
@@ -115,6 +117,23 @@ async def test_a_check_that_raises_is_one_row() -> None:
     (finding,) = await run_check("luck", broken)
     assert (finding.check, finding.status) == ("luck", CheckStatus.PROBLEM)
     assert finding.found == "the check failed: RuntimeError: no such luck"
+
+
+async def test_a_busy_machine_has_time_to_compile_rules(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What waits for others is given up soon, compiling rules is not."""
+    monkeypatch.setattr("clawback.doctor.suite.TIMEOUT", 0.0)
+    monkeypatch.setenv("CLAWBACK_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("CLAWBACK_RULES", str(tmp_path / "rules"))
+    (tmp_path / "rules").mkdir()
+    shutil.copy(RULES / "bec" / "quarantine_bec.yml", tmp_path / "rules")
+    (tmp_path / "rules" / "safety.yml").write_text("{}")
+
+    findings = {finding.check: finding for finding in await run_checks()}
+    assert findings["rules"].status is CheckStatus.OK
+    assert findings["channels"].status is CheckStatus.OK
+    assert findings["temporal"].found == "no answer within 0 s"
 
 
 async def test_the_watchdog_is_missing_present_or_paused(temporal: Client) -> None:
