@@ -4,31 +4,23 @@ This process remembers answers for ten minutes. What a key decides in a case, th
 remembers, over restarts and for all replicas: the key becomes the id of its order.
 """
 
-import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
-from cachetools import TTLCache
 from starlette.responses import Response
 
 from clawback.console.api.problems import BadRequest, InputError, InvalidInput
+from clawback.console.requests.once_only import OnceOnly, OtherRequest
 from clawback.model.identity import Identity
 
 REPLAYED: Final = "Idempotent-Replayed"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _MOST: Final = 2_000
-_SECONDS: Final = 600
 _SERVER_ERROR: Final = 500
 _DIGITS: Final = 32
-
-
-@dataclass(frozen=True)
-class _Known:
-    body: str
-    answer: "asyncio.Task[Response]"
 
 
 def read_key(header: str | None) -> str | None:
@@ -55,7 +47,9 @@ class Repeats:
     """The answers of this process, by the id of the order."""
 
     def __init__(self) -> None:
-        self._known: TTLCache[str, _Known] = TTLCache(_MOST, _SECONDS)
+        self._once: OnceOnly[Response] = OnceOnly(
+            lambda: datetime.now(UTC), _MOST, lambda given: given.status_code >= _SERVER_ERROR
+        )
 
     async def answer(
         self, nonce: str, body: bytes, call: Callable[[], Awaitable[Response]]
@@ -66,24 +60,14 @@ class Repeats:
             InvalidInput: the key was used for another request.
 
         """
-        digest = hashlib.sha256(body).hexdigest()
-        known = self._known.get(nonce)
-        if known is not None and known.body != digest:
-            detail = "was used for a request with another body: send another key"
-            raise InvalidInput([InputError(place="header.Idempotency-Key", detail=detail)])
-        if known is not None:
-            first = await asyncio.shield(known.answer)
-            headers = {**first.headers, REPLAYED: "true"}
-            return Response(first.body, first.status_code, headers)
-
-        # A task of its own: it ends even if the first client goes away.
-        answer = asyncio.ensure_future(call())
-        self._known[nonce] = _Known(digest, answer)
+        is_repeat = self._once.has(nonce)
         try:
-            given = await asyncio.shield(answer)
-        except Exception:
-            self._known.pop(nonce, None)
-            raise
-        if given.status_code >= _SERVER_ERROR:
-            self._known.pop(nonce, None)
-        return given
+            given = await self._once.run(nonce, call, hashlib.sha256(body).hexdigest())
+        except OtherRequest:
+            detail = "was used for a request with another body: send another key"
+            error = InputError(place="header.Idempotency-Key", detail=detail)
+            raise InvalidInput([error]) from None
+        if not is_repeat:
+            return given
+        headers = {**given.headers, REPLAYED: "true"}
+        return Response(given.body, given.status_code, headers)
