@@ -11,7 +11,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 ARGS ?=
 
-.PHONY: help env up test check fmt lock rehearse bench docs helm chart image sbom
+.PHONY: help env up test check fmt lock rehearse bench docs site helm chart image sbom
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -57,6 +57,7 @@ lock: env ## resolve pyproject.toml into requirements/
 	$(BIN)/uv pip compile pyproject.toml -c requirements/dev.txt $(LOCK) -o requirements/run.txt
 	echo hatchling | $(BIN)/uv pip compile - -c requirements/dev.txt $(LOCK) -o requirements/build.txt
 	$(BIN)/uv pip compile pyproject.toml --extra deploy -c requirements/dev.txt $(LOCK) -o requirements/deploy.txt
+	$(BIN)/uv pip compile pyproject.toml --extra docs -c requirements/dev.txt $(LOCK) -o requirements/docs.txt
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
 
@@ -68,6 +69,11 @@ bench: env ## run the benchmarks (ARGS selects one)
 
 docs: env ## write the generated parts of docs/ and rules/schema.json; fail if they changed
 	@$(BIN)/python -m docs.generate
+
+site: env ## build the documentation as a site into build/site/html; a broken link is an error
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m docs.build_site --quiet
+	@echo "build/site/html/index.html"
 
 helm: env ## install what the tests of the chart and the SBOM need (350 MB)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/deploy.txt
