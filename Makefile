@@ -70,8 +70,11 @@ bench: env ## run the benchmarks (ARGS selects one)
 docs: env ## write the generated parts of docs/ and rules/schema.json; fail if they changed
 	@$(BIN)/python -m docs.generate
 
-site: env ## build the documentation as a site into build/site/html; a broken link is an error
+$(BIN)/mkdocs: $(STAMP) requirements/docs.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@touch $@
+
+site: $(BIN)/mkdocs ## build the documentation as a site into build/site/html; a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m docs.build_site --quiet
 	@echo "build/site/html/index.html"
 

@@ -17,7 +17,7 @@ CONFIG = ROOT / "docs" / "site" / "mkdocs.yml"
 FOLDERS = ("docs", "deploy", "rules", "bench")
 KINDS = (".md", ".png")
 _FENCE = re.compile(r"^```(\w+) .*$", re.MULTILINE)
-"""A fence with more than a language: our tests read the rest, and the site's Markdown no such one."""
+"""A fence with more than a language: our tests read the rest, and the site takes no such fence."""
 
 
 def list_pages(root: Path) -> Iterator[Path]:
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     """Stage the pages and build them; the arguments go to `mkdocs build`."""
     stage(ROOT, STAGED)
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", str(CONFIG)]
-    return subprocess.run([*command, *arguments], check=False).returncode
+    return subprocess.run([*command, *arguments], check=False).returncode  # noqa: S603 - a constant
 
 
 if __name__ == "__main__":

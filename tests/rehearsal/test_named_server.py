@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from temporalio.api.workflowservice.v1 import ListNamespacesRequest
@@ -12,22 +13,32 @@ from clawback.cli.exits import ExitCode
 from clawback.temporal import names
 from tests.cli.command import clawback
 from tests.rehearsal.test_rehearse import RULES
+from tests.rehearsal.tls_front import standing_before
 from tests.waiting import eventually
 
 WITHIN = timedelta(minutes=1)
 
 
-async def rehearse(temporal: Client, **environment: str) -> Any:
+async def rehearse(temporal: Client, address: str | None = None, **environment: str) -> Any:
     """Run the demo corpus on the server of a test."""
-    address = temporal.service_client.config.target_host
+    address = address or temporal.service_client.config.target_host
     words = ("rehearse", "--rules", RULES, "--temporal", address, "--timeout", "2m", "--json")
     return await asyncio.to_thread(clawback, *words, **environment)
 
 
-async def test_it_creates_a_namespace_and_deletes_it(temporal: Client) -> None:
-    """The run is judged as ever, and the server is as before."""
-    done = await rehearse(temporal)
+async def test_it_creates_a_namespace_and_deletes_it(temporal: Client, tmp_path: Path) -> None:
+    """The run is judged as ever, and the server is as before.
+
+    In front of it is what production has: worker and commands need TLS, a certificate and a key.
+    """
+    target = temporal.service_client.config.target_host
+    async with standing_before(target, tmp_path, "k3y-of-temporal") as front:
+        settings = front.settings("k3y-of-temporal")
+        done = await rehearse(temporal, front.address, **settings)
+        refused = await asyncio.to_thread(clawback, "case", "list", **front.settings("another"))
     assert done.returncode == ExitCode.OK, done.stderr
+    assert refused.returncode == ExitCode.ENVIRONMENT
+    assert front.address in refused.stderr
     assert json.loads(done.stdout)["moved"] > 0
     listed = await temporal.workflow_service.list_namespaces(ListNamespacesRequest())
     assert not [
