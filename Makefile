@@ -11,7 +11,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 ARGS ?=
 
-.PHONY: help env up test check fmt lock rehearse bench docs site helm chart image sbom
+.PHONY: help env up test check fmt lock rehearse bench docs site helm chart image sbom release
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -87,6 +87,9 @@ chart: helm ## package the Helm chart into dist/
 
 image: ## build the container image with buildah or docker (PYTHON_IMAGE, IMAGE)
 	@deploy/container/build
+
+release: env ## build a release into dist/: wheel, sdist, chart, SBOM, site, image, checksums (VERSION=0.2.0)
+	@deploy/release "$(VERSION)"
 
 sbom: helm ## write dist/clawback.cdx.json: every package of the lock, as CycloneDX
 	@mkdir -p dist
