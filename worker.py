@@ -51,6 +51,7 @@ from clawback.private_files import describe_hidden, hide, hide_new_files
 from clawback.rules import RuleErrors
 from clawback.rules.act_check import ActCheck
 from clawback.rules.live import LiveRules
+from clawback.secret_files import SecretUnreadable
 from clawback.services.audit_keeper import AuditKeeper
 from clawback.services.background import Services
 from clawback.services.configuration import (
@@ -66,6 +67,7 @@ from clawback.services.monitors import begin_monitoring
 from clawback.services.never_block_watcher import NeverBlockWatcher
 from clawback.services.refusal_reporter import RefusalReporter
 from clawback.services.rule_reload_reporter import RuleReloadReporter
+from clawback.services.secret_watcher import SecretWatcher
 from clawback.services.version_monitor import VersionMonitor
 from clawback.services.worker_monitor import WorkerMonitor
 from clawback.settings import Settings, SettingsError, load_settings
@@ -90,6 +92,7 @@ from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.client import (
     TemporalUnreachable,
+    api_key_of,
     connect,
     describe_plaintext,
     lost_server,
@@ -196,6 +199,7 @@ class WorkerProcess:
         stop_tracing = start_tracing(settings.tracing, "clawback-worker")
         stack.push_async_callback(asyncio.to_thread, stop_tracing)
         telemetry = build_runtime()
+        temporal_key = api_key_of(settings)
         client = await connect(settings, runtime=telemetry.runtime, on_refused=self._refusals.note)
         if plaintext := describe_plaintext(client.service_client.config):
             log.warning("worker.temporal_without_tls", detail=plaintext)
@@ -222,6 +226,7 @@ class WorkerProcess:
             BackgroundTask.VERSIONS: versions.watch,
             BackgroundTask.SUSPENSION: permit.watch,
             **begin_monitoring(settings, client, channels),
+            BackgroundTask.SECRETS: SecretWatcher(client, temporal_key).watch,
         }.items():
             await stack.enter_async_context(tasks.running(task, work))
 
@@ -415,6 +420,7 @@ def main() -> NoReturn:
         exit_now(asyncio.run(WorkerProcess(settings).run()))
     except (
         SettingsError,
+        SecretUnreadable,
         ChannelFileError,
         ForeignAccount,
         PayloadKeyError,

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -20,6 +20,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -32,6 +33,7 @@ from clawback.model.plain_errors import plain_errors, spelling
 from clawback.model.providers import Provider
 from clawback.model.suggestions import nearest
 from clawback.private_files import private_paths
+from clawback.secret_files import FileSecret, SecretName
 from clawback.setting_types import (
     Address,
     Duration,
@@ -53,6 +55,14 @@ SIMULATED_ACCOUNT = "simulator"
 PREFIX = "CLAWBACK_"
 
 
+_SECRET_FILES = {
+    "cloudflare_api_token": SecretName.API_TOKEN,
+    "audit_collector_token": SecretName.COLLECTOR_TOKEN,
+    "identity_client_secret": SecretName.CLIENT_SECRET,
+}
+"""The settings that are one secret each; the key file has several lines (`key_ring`)."""
+
+
 class SettingsError(LoggableError, ValueError):
     """Settings are wrong; the message names each variable and what it takes."""
 
@@ -72,6 +82,11 @@ class Settings(BaseSettings):
         default=None,
         validation_alias=AliasChoices("CLOUDFLARE_API_TOKEN", "cloudflare_api_token"),
         description="API token; without it `clawback up` runs against the simulator",
+    )
+    cloudflare_api_token_file: Path | None = Field(
+        default=None,
+        validation_alias=AliasChoices("CLOUDFLARE_API_TOKEN_FILE", "cloudflare_api_token_file"),
+        description="File of that token, instead of the token; a change is used without a restart",
     )
     cloudflare_account_id: str | None = Field(
         default=None,
@@ -150,7 +165,7 @@ class Settings(BaseSettings):
         default=None, description="Bearer token for a collector over https"
     )
     audit_collector_token_file: Path | None = Field(
-        default=None, description="File of that token, read before each request"
+        default=None, description="File of that token, instead of the token"
     )
     interval: Duration = Field(
         default=timedelta(seconds=5),
@@ -199,6 +214,11 @@ class Settings(BaseSettings):
     )
     temporal_port: Port = Field(
         default=7233, description="Port of the embedded Temporal server, on loopback"
+    )
+    temporal_api_key_file: Path | None = Field(
+        default=None,
+        description="File of the API key for Temporal, instead of TEMPORAL_API_KEY; a change is "
+        "used without a restart",
     )
     temporal_tls: Literal["required", "optional"] = Field(
         default="required",
@@ -328,13 +348,27 @@ class Settings(BaseSettings):
             )
         return guard
 
-    @field_validator("encryption_key_file", "identity_client_secret_file")
+    @field_validator(
+        "cloudflare_api_token_file",
+        "audit_collector_token_file",
+        "encryption_key_file",
+        "identity_client_secret_file",
+    )
     @classmethod
     def _check_file(cls, file: Path | None, others: ValidationInfo) -> Path | None:
         secret = (others.field_name or "").removesuffix("_file")
         if file is not None and others.data.get(secret) is not None:
             raise ValueError(f"{variable(secret)} is set too; set one of them")
         return file
+
+    @model_validator(mode="after")
+    def _read_files(self) -> Self:
+        """Let each secret that is in a file be read from there, whenever it is used."""
+        for field, name in _SECRET_FILES.items():
+            if (file := getattr(self, f"{field}_file")) is not None:
+                # Frozen for everybody else.
+                self.__dict__[field] = FileSecret(name, file)
+        return self
 
     @property
     def has_identity_provider(self) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 import clawback as clawback_package
 from clawback.cli.exits import ExitCode
@@ -189,7 +190,7 @@ async def test_on_this_machine_nothing_of_the_environment_matters(
         monkeypatch.setenv(name, value)
     async with serve(OK) as (port, _), Notifier({}):
         url = f"http://127.0.0.1:{port}/client/v4"
-        async with open_http_client(url, "t0ken", None, timedelta(seconds=5)) as http:
+        async with open_http_client(url, SecretStr("t0ken"), None, timedelta(seconds=5)) as http:
             assert (await http.get(url)).text == "ok"
     runtime, scrape = build_runtime()
     runtime.metric_meter.create_counter("temporal_probe", "made here").add(3)
@@ -220,10 +221,10 @@ def test_a_wrong_proxy_for_the_api_is_found_at_start(monkeypatch: pytest.MonkeyP
     for name, value in BROKEN.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(NetworkSettingsError, match="https_proxy names no usable proxy"):
-        open_http_client(API, "t0ken", None, timedelta(seconds=5))
+        open_http_client(API, SecretStr("t0ken"), None, timedelta(seconds=5))
     monkeypatch.setenv("https_proxy", "")
     with pytest.raises(NetworkSettingsError, match=r"SSL_CERT_FILE names /nowhere/ca\.pem"):
-        open_http_client(API, "t0ken", None, timedelta(seconds=5))
+        open_http_client(API, SecretStr("t0ken"), None, timedelta(seconds=5))
 
 
 def test_no_client_reads_the_environment_itself() -> None:

@@ -16,8 +16,9 @@ from clawback.identity.errors import IdentityError
 from clawback.model.hosts import split_address
 from clawback.settings import Settings, load_settings
 from clawback.telemetry.logs import configure_logging
-from clawback.temporal.client import chosen_namespace, read_keys
-from clawback.temporal.key_ring import KeyRing, PayloadKeyError
+from clawback.temporal.client import chosen_namespace, read_live_keys
+from clawback.temporal.key_ring import PayloadKeyError
+from clawback.temporal.live_keys import LiveKeys
 
 _STOP_TIMEOUT = 3.0
 
@@ -38,11 +39,11 @@ def codec(
     keys = _require_keys(settings)
     host, port = split_address(settings.codec)
     if link:
-        print_text(f"http://{settings.codec}/sign-in?link={Links(keys).create()}")
+        print_text(f"http://{settings.codec}/sign-in?link={Links(keys.ring).create()}")
         return ExitCode.OK
 
     configure_logging(settings.log_format, settings.log_level)
-    gate = build_gate(keys, _read_tokens(settings))
+    gate = build_gate(keys.ring, _read_tokens(settings))
     server = CodecServer(keys, ui_origins(settings), chosen_namespace(), gate)
     try:
         asyncio.run(run_interruptible(_serve(server, host, port), _STOP_TIMEOUT))
@@ -67,9 +68,9 @@ def _read_tokens(settings: Settings) -> BearerTokens | None:
         raise Failure(str(error), ExitCode.USAGE) from error
 
 
-def _require_keys(settings: Settings) -> KeyRing:
+def _require_keys(settings: Settings) -> LiveKeys:
     try:
-        keys = read_keys(settings)
+        keys = read_live_keys(settings)
     except PayloadKeyError as error:
         raise Failure(str(error), ExitCode.USAGE) from error
     if keys is None:

@@ -13,6 +13,7 @@ from clawback.app_files import build_id
 from clawback.cli.exits import ExitCode, Failure, describe_missing_module
 from clawback.cli.lazy_group import LazyCommand, LazyGroup, load_whole
 from clawback.cli.output import escape_what_streams_lack, print_error, print_text
+from clawback.secret_files import SecretUnreadable
 from clawback.settings import SettingsError
 
 COMMANDS = {
@@ -140,7 +141,7 @@ def _report(error: Exception) -> ExitCode:
         case Failure():
             print_error(str(error))
             return error.code
-        case SettingsError():
+        case SettingsError() | SecretUnreadable():
             print_error(str(error))
             return ExitCode.USAGE
         case typer.TyperException():

@@ -42,7 +42,7 @@ class EmailSecurity(Investigate, MessageContents, BulkJobs, Feedback, BlockShort
         clock: Clock | None = None,
         permit: Permit | None = None,
     ) -> None:
-        secret = token.get_secret_value() if isinstance(token, SecretStr) else token
+        secret = token if isinstance(token, SecretStr) else SecretStr(token)
         super().__init__(
             Transport(
                 http=open_http_client(url, secret, transport, timeout),

@@ -1,13 +1,17 @@
 """Builds the httpx client of one account: URL and token checks, timeouts, connection limits."""
 
+from collections.abc import Generator
 from datetime import timedelta
+from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic import SecretStr
 
 from clawback.cloudflare.api_request import encode_segment
 from clawback.outbound_http import OutboundTransport
+from clawback.secret_files import refresh_secret
 
 MAX_CONNECTIONS = 20
 CONNECT_TIMEOUT = 5.0
@@ -22,12 +26,43 @@ _LIMITS = httpx.Limits(
 )
 
 
+class TokenAuth(httpx.Auth):
+    """Sends the token of now. One that was refused is read again, and another one tried once.
+
+    A 401 says that nothing was executed, so every request may be repeated after it.
+    """
+
+    def __init__(self, token: SecretStr) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Authorize a request; see `httpx.Auth`."""
+        request.headers["Authorization"] = f"Bearer {check_token(self._token)}"
+        response = yield request
+        if response.status_code == HTTPStatus.UNAUTHORIZED and refresh_secret(self._token):
+            request.headers["Authorization"] = f"Bearer {check_token(self._token)}"
+            yield request
+
+
+def check_token(secret: SecretStr) -> str:
+    """Return a token that may stand in a header.
+
+    Raises:
+        ValueError: it may not; the text never holds the token.
+
+    """
+    token = secret.get_secret_value()
+    if not token.isascii() or not token.isprintable() or " " in token or not token:
+        raise ValueError("the API token must be printable ASCII without blanks")
+    return token
+
+
 def open_http_client(
-    url: str, token: str, transport: httpx.AsyncBaseTransport | None, timeout: timedelta
+    url: str, token: SecretStr, transport: httpx.AsyncBaseTransport | None, timeout: timedelta
 ) -> httpx.AsyncClient:
     """Build the httpx client: no redirects, no retries.
 
-    The token is in a header that httpx keeps out of its `repr`.
+    The token is in a header of each request, which httpx keeps out of its `repr`.
 
     Raises:
         ValueError: the URL or the token is unusable; the text never holds the token.
@@ -35,8 +70,7 @@ def open_http_client(
 
     """
     _check_url(url)
-    if not token.isascii() or not token.isprintable() or " " in token or not token:
-        raise ValueError("the API token must be printable ASCII without blanks")
+    check_token(token)
 
     if transport is None:
         transport = OutboundTransport(_LIMITS)
@@ -48,8 +82,8 @@ def open_http_client(
         timeout=httpx.Timeout(
             timeout.total_seconds(), connect=CONNECT_TIMEOUT, pool=CONNECT_TIMEOUT
         ),
+        auth=TokenAuth(token),
         headers={
-            "Authorization": f"Bearer {token}",
             "Accept": "application/json",
             "User-Agent": f"clawback/{_version()}",
         },

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
 import httpx
+from pydantic import SecretStr
 
 from clawback.cloudflare.api_request import ApiRequest, Method
 from clawback.cloudflare.api_response import (
@@ -296,11 +297,22 @@ class Transport:
         return error
 
 
-def token_redactor(token: str) -> Callable[[str], str]:
-    """Build a function that removes the token from a text, in case a server echoes it."""
-    if len(token) < _MIN_SECRET:
-        return lambda text: text
-    return lambda text: text.replace(token, "[token]")
+def token_redactor(secret: SecretStr) -> Callable[[str], str]:
+    """Build a function that removes the token from a text, in case a server echoes it.
+
+    Also one that was used before: an answer may be late.
+    """
+    known: dict[str, None] = {}
+
+    def redact(text: str) -> str:
+        known.setdefault(secret.get_secret_value())
+        for token in known:
+            if len(token) >= _MIN_SECRET:
+                text = text.replace(token, "[token]")
+        return text
+
+    redact("")
+    return redact
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None, str | None]:

@@ -22,6 +22,7 @@ from clawback.codec.sign_in import COOKIE, SESSION_SECONDS, Gate, build_gate
 from clawback.settings import Settings
 from clawback.temporal.data_converter import EncryptingCodec
 from clawback.temporal.key_ring import KeyRing
+from clawback.temporal.live_keys import LiveKeys
 from clawback.web_server import ServerLimits, serve_app
 
 MAX_BODY = 8 * 1024 * 1024
@@ -50,9 +51,13 @@ class CodecServer:
     """Decodes payloads of one namespace for the Temporal UI at `origins`."""
 
     def __init__(
-        self, keys: KeyRing, origins: frozenset[str], namespace: str, gate: Gate | None = None
+        self,
+        keys: KeyRing | LiveKeys,
+        origins: frozenset[str],
+        namespace: str,
+        gate: Gate | None = None,
     ) -> None:
-        self._gate = gate or build_gate(keys)
+        self._gate = gate or build_gate(keys if isinstance(keys, KeyRing) else keys.ring)
         self.links = self._gate.links
         # Of other namespaces the key ring may have keys, too; their people are others.
         self._namespace = namespace

@@ -20,11 +20,12 @@ from clawback.console.server import serve
 from clawback.console.services import Services
 from clawback.local.worker_api import NoCredentials, open_worker_api
 from clawback.model.hosts import split_address
+from clawback.services.secret_watcher import SecretWatcher
 from clawback.settings import Settings
 from clawback.telemetry.supervisor import BackgroundTask
 from clawback.temporal.access_gateway import AccessGateway
 from clawback.temporal.account_binding import connect_to_own
-from clawback.temporal.client import read_keys
+from clawback.temporal.client import api_key_of, read_keys
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,10 @@ async def open_console(settings: Settings) -> AsyncIterator[Console]:
         )
         revocations = SharedRevocations(services.access, AccessGateway(client))
         await services.access.read()
+        watcher = SecretWatcher(client, api_key_of(settings))
+        await stack.enter_async_context(
+            services.tasks.running(BackgroundTask.SECRETS, watcher.watch)
+        )
         await stack.enter_async_context(
             services.tasks.running(BackgroundTask.ACCESS, services.access.watch)
         )

@@ -63,7 +63,9 @@ class Services:
         self.guard = GuardGateway(self.client)
         self.undo = UndoGateway(self.client)
         self.blocks = BlockGateway(self.client)
-        self.read_model = ReadModel(self.client, self.cases.index_keys, self.changes, self.now)
+        self.read_model = ReadModel(
+            self.client, lambda: self.cases.index_keys, self.changes, self.now
+        )
         self.reports = PeriodReports(self.settings, self.client, self.now)
         self.operations = OperationsReader(self.settings, self.client, self.now)
         self.rules = RuleFolder(self.settings)

@@ -17,6 +17,7 @@ from clawback.doctor.file_checks import (
 )
 from clawback.doctor.identity_checks import check_provider_clock
 from clawback.doctor.permission_checks import check_permissions
+from clawback.doctor.secret_checks import check_secrets
 from clawback.doctor.temporal_checks import check_temporal
 from clawback.doctor.worker_checks import (
     WorkerPage,
@@ -82,6 +83,7 @@ def _checks(settings: Settings, installation: Installation) -> dict[str, Check]:
         "audit": partial(asyncio.to_thread, check_audit, settings),
         "audit collector": partial(asyncio.to_thread, check_collector, settings),
         "disk": partial(asyncio.to_thread, check_disk_space, settings),
+        "secrets": partial(asyncio.to_thread, check_secrets, settings),
         "privacy": partial(asyncio.to_thread, check_privacy, settings),
         "cloudflare": partial(check_cloudflare, settings, installation),
         "permissions": partial(check_permissions, settings, installation),

@@ -27,7 +27,7 @@ def client_settings(settings: Settings) -> ClientSettings:
     """Return how this installation is known to its OpenID Connect provider.
 
     Raises:
-        IdentityError: there is none, or its secret cannot be read.
+        IdentityError: there is none, or its client has no id.
 
     """
     if settings.identity_issuer is None:
@@ -42,7 +42,7 @@ def client_settings(settings: Settings) -> ClientSettings:
     return ClientSettings(
         issuer=settings.identity_issuer,
         client_id=settings.identity_client_id,
-        client_secret=_client_secret(settings),
+        client_secret=settings.identity_client_secret,
         scopes=settings.identity_scopes,
         mapping=role_mapping(settings),
     )
@@ -52,7 +52,7 @@ def bearer_tokens(settings: Settings) -> BearerTokens | None:
     """Return what verifies the tokens that the Temporal UI passes; None without a provider.
 
     Raises:
-        IdentityError: the client has no id, or its secret cannot be read.
+        IdentityError: the client has no id.
 
     """
     if settings.identity_issuer is None:
@@ -74,14 +74,3 @@ def access_verifier(http: httpx.AsyncClient, settings: Settings) -> AccessVerifi
             "set CLAWBACK_IDENTITY_ACCESS_TEAM and CLAWBACK_IDENTITY_ACCESS_AUDIENCE"
         )
     return AccessVerifier(http, team.rstrip("/"), audience, role_mapping(settings))
-
-
-def _client_secret(settings: Settings) -> str | None:
-    if settings.identity_client_secret is not None:
-        return settings.identity_client_secret.get_secret_value()
-    if (file := settings.identity_client_secret_file) is None:
-        return None
-    try:
-        return file.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise IdentityError(f"cannot read the client secret {file}: {error}") from None

@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import httpx
+from pydantic import SecretStr
 
 from clawback.identity.errors import NotSignedIn, ProviderUnavailable, TokenRefused
 from clawback.identity.exchange import Answer, clean, get_json, post_form, require_private
@@ -35,7 +36,7 @@ class ClientSettings:
 
     issuer: str
     client_id: str
-    client_secret: str | None = None
+    client_secret: SecretStr | None = None
     scopes: str = "openid profile email"
     mapping: RoleMapping = field(default_factory=RoleMapping)
 
@@ -259,7 +260,8 @@ class OidcProvider:
         )
 
     def _authenticate(self, form: Mapping[str, str]) -> Mapping[str, str]:
-        secret = self._settings.client_secret
+        client_secret = self._settings.client_secret
+        secret = client_secret.get_secret_value() if client_secret is not None else None
         client = {"client_id": self._settings.client_id}
         return {**form, **client, **({"client_secret": secret} if secret else {})}
 

@@ -33,6 +33,10 @@ class OrderKeys:
     def __init__(self, keys: Mapping[str, bytes]) -> None:
         self._keys = dict(keys)
 
+    def replace(self, keys: Mapping[str, bytes]) -> None:
+        """Use other keys from now on."""
+        self._keys = dict(keys)
+
     def __bool__(self) -> bool:
         return bool(self._keys)
 

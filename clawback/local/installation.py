@@ -24,7 +24,7 @@ from clawback.local.processes import (
 from clawback.local.temporal_server import HOST, TemporalServer
 from clawback.model.hosts import split_address
 from clawback.settings import Settings, SettingsError
-from clawback.temporal.client import chosen_namespace, read_keys
+from clawback.temporal.client import chosen_namespace, read_live_keys
 from clawback.temporal.console_links import local_console
 from clawback.temporal.installation_keys import key_file
 
@@ -82,13 +82,13 @@ class Installation:
     @cached_property
     def codec(self) -> CodecServer | None:
         """What shows payloads in the web interface of the embedded server, if it has keys."""
-        if self.temporal is None or (keys := read_keys(self.settings)) is None:
+        if self.temporal is None or (keys := read_live_keys(self.settings)) is None:
             return None
         # It imports what verifies tokens, and most commands need no codec server.
         from clawback.identity.configuration import bearer_tokens  # noqa: PLC0415 - see above
 
         try:
-            gate = build_gate(keys, bearer_tokens(self.settings))
+            gate = build_gate(keys.ring, bearer_tokens(self.settings))
         except IdentityError as error:
             raise SettingsError(str(error)) from error
         return CodecServer(keys, ui_origins(self.settings), chosen_namespace(), gate)

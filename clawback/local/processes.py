@@ -22,6 +22,8 @@ TEMPORAL, SIMULATOR, WORKER, CONSOLE = "Temporal server", "simulator", "worker",
 WORKER_STOP_TIMEOUT = 8.5
 """Seconds the worker has to finish its activities; all processes together stop within ten."""
 
+SETTINGS = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_")
+"""Prefixes of the variables that may hold secrets: server and simulator need none of them."""
 _STOP_TIMEOUT = 0.7
 FETCH_TIMEOUT = 30.0
 
@@ -84,6 +86,7 @@ def temporal_child(server: TemporalServer, settings: Settings, logs: Path) -> Ch
         server.command(),
         logs / "temporal.log",
         responds,
+        environment=environment_with({}, without=SETTINGS),
         # It chooses ports for its inner services, which somebody else may take before it does.
         start_attempts=3,
     )
@@ -94,7 +97,10 @@ def simulator_child(port: int, options: Sequence[str], logs: Path) -> ChildProce
     """Build the process of the simulator; `options` are those of `clawback simulate`."""
     command = [*module_command("clawback.simulator"), "--port", str(port), *options]
     is_ready = _responds(f"http://127.0.0.1:{port}/_sim/counts")
-    return ChildProcess(ProcessSpec(SIMULATOR, command, logs / "simulator.log", is_ready))
+    environment = environment_with({}, without=SETTINGS)
+    return ChildProcess(
+        ProcessSpec(SIMULATOR, command, logs / "simulator.log", is_ready, environment)
+    )
 
 
 def worker_child(

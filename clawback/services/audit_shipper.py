@@ -140,8 +140,6 @@ def build_shipper(settings: Settings) -> AuditShipper | None:
 
 def _read_token(settings: Settings) -> Callable[[], str]:
     def read() -> str:
-        if (file := settings.audit_collector_token_file) is not None:
-            return file.read_text(encoding="ascii").strip()
         token = settings.audit_collector_token
         return token.get_secret_value() if token else ""
 

@@ -39,6 +39,7 @@ class BackgroundTask(StrEnum):
     CHANNELS = "channels"
     POLLS = "polls"
     HELD_CASES = "held_cases"
+    SECRETS = "secrets"
     ACCESS = "access"
     CASES = "cases"
     CONTAINMENT = "containment"

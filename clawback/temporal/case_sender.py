@@ -79,8 +79,12 @@ class CaseSender:
 
     def __init__(self, client: Client) -> None:
         self.client = client
-        self.index_keys = index_keys(client.data_converter.payload_codec, client.namespace)
         self._sent: LRUCache[str, int] = LRUCache(_MOST_CASES)
+
+    @property
+    def index_keys(self) -> tuple[bytes, ...]:
+        """The keys of the hashes in the index, the current one first."""
+        return index_keys(self.client.data_converter.payload_codec, self.client.namespace)
 
     async def signal_matches(
         self,

@@ -10,11 +10,13 @@ from temporalio.service import ConnectConfig, RPCError, RPCStatusCode
 
 from clawback.model.hosts import is_loopback
 from clawback.model.loggable import LoggableError, LoggableText
+from clawback.secret_files import FileSecret, SecretName
 from clawback.settings import Settings
 from clawback.telemetry.tracing import tracer
 from clawback.temporal.data_converter import RefusalObserver, data_converter
 from clawback.temporal.installation_keys import key_file
 from clawback.temporal.key_ring import Key, KeyRing, PayloadKeyError, read_key_file
+from clawback.temporal.live_keys import LiveKeys, watch_key_file
 
 _LOST = frozenset(
     {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.UNKNOWN}
@@ -37,6 +39,12 @@ def server_address(settings: Settings) -> str:
         ClientConfigProfile.load().to_client_connect_config().get("target_host")
         or f"127.0.0.1:{settings.temporal_port}"
     )
+
+
+def api_key_of(settings: Settings) -> FileSecret | None:
+    """Return the API key for Temporal that is in a file of its own; None if none is named."""
+    file = settings.temporal_api_key_file
+    return None if file is None else FileSecret(SecretName.TEMPORAL_API_KEY, file)
 
 
 def chosen_namespace() -> str:
@@ -71,6 +79,20 @@ def read_keys(settings: Settings) -> KeyRing | None:
         )
     _require_no_provider(settings, "no encryption key")
     return None
+
+
+def read_live_keys(settings: Settings) -> LiveKeys | None:
+    """Read the keys that the settings name, and later those that their file then has.
+
+    Raises:
+        PayloadKeyError: as `read_keys` says.
+
+    """
+    ring = read_keys(settings)
+    file = None if settings.encryption_key is not None else key_file(settings)
+    if ring is None or file is None:
+        return None if ring is None else LiveKeys(ring)
+    return LiveKeys(watch_key_file(file))
 
 
 def _require_no_provider(settings: Settings, found: str) -> None:
@@ -124,9 +146,10 @@ async def connect(
 
     options = {
         **profile,
+        **({} if (key := api_key_of(settings)) is None else {"api_key": key.get_secret_value()}),
         "target_host": target,
         "data_converter": data_converter(
-            read_keys(settings),
+            read_live_keys(settings),
             accepts_plaintext=settings.encryption == "migrate",
             on_refused=on_refused,
         ),

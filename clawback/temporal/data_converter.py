@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
@@ -34,11 +33,12 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from clawback.identity.order_signing import OrderKeys, derive_signing_key
+from clawback.identity.order_signing import OrderKeys
 from clawback.model.refusal import Refusal
 from clawback.temporal import names
 from clawback.temporal.error_types import ErrorType
 from clawback.temporal.key_ring import KeyRing
+from clawback.temporal.live_keys import INDEX_KEY, LiveKeys
 
 COMPRESS_FROM = 4096
 """Bytes from which compressing a payload pays."""
@@ -54,8 +54,6 @@ _NONCE = 12
 _SCHEDULED = re.compile(
     rf"({names.WATCHDOG}|{names.RECONCILIATION})-\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII
 )
-_INDEX_KEY = b"clawback index key"
-"""Separates the key of the index from every other use of the same secret."""
 
 
 class PayloadRefused(ApplicationError):
@@ -117,17 +115,14 @@ class EncryptingCodec(PayloadCodec, WithSerializationContext):
 
     def __init__(
         self,
-        keys: KeyRing,
+        keys: KeyRing | LiveKeys,
         *,
         accepts_plaintext: bool = False,
         on_refused: RefusalObserver | None = None,
     ) -> None:
         self._on_refused = on_refused
-        self.index_keys = tuple(hmac.digest(key.secret, _INDEX_KEY, "sha256") for key in keys)
-        self.order_keys = OrderKeys({key.id: derive_signing_key(key.secret) for key in keys})
         self.accepts_plaintext = accepts_plaintext
-        self._ciphers = {key.id.encode(): AESGCM(key.secret) for key in keys}
-        self._current = keys.current.id.encode()
+        self.keys = keys if isinstance(keys, LiveKeys) else LiveKeys(keys)
         self._compact = CompactCodec()
         self._place = b""
 
@@ -158,10 +153,9 @@ class EncryptingCodec(PayloadCodec, WithSerializationContext):
     def _seal(self, payload: Payload) -> Payload:
         nonce = os.urandom(_NONCE)
         # Key id and place are authenticated too. Random nonces are safe for 2³² payloads a key.
-        sealed = self._ciphers[self._current].encrypt(
-            nonce, payload.SerializeToString(), self._current + self._place
-        )
-        metadata = {"encoding": _AES, _KEY_ID: self._current}
+        key_id, cipher = self.keys.current
+        sealed = cipher.encrypt(nonce, payload.SerializeToString(), key_id + self._place)
+        metadata = {"encoding": _AES, _KEY_ID: key_id}
         if self._place:
             metadata[_PLACE] = self._place
         return Payload(metadata=metadata, data=nonce + sealed)
@@ -171,7 +165,7 @@ class EncryptingCodec(PayloadCodec, WithSerializationContext):
             return payload if self.accepts_plaintext else _refuse(Refusal.PLAINTEXT)
 
         key_id, place = payload.metadata[_KEY_ID], payload.metadata[_PLACE]
-        if (cipher := self._ciphers.get(key_id)) is None:
+        if (cipher := self.keys.cipher(key_id)) is None:
             return _refuse(Refusal.UNKNOWN_KEY, key_id)
         # Without a place we only read, in the history or an index: there each is read as it is.
         if self._place and place != self._place:
@@ -286,19 +280,20 @@ def index_keys(codec: PayloadCodec | None, namespace: str) -> tuple[bytes, ...]:
     comes from the namespace: whoever reads the index can then read the payloads too, so it protects
     nothing.
     """
-    plain = hmac.digest(_INDEX_KEY, namespace.encode(), "sha256")
+    plain = hmac.digest(INDEX_KEY, namespace.encode(), "sha256")
     if not isinstance(codec, EncryptingCodec):
         return (plain,)
-    return (*codec.index_keys, plain) if codec.accepts_plaintext else codec.index_keys
+    found = codec.keys.index_keys
+    return (*found, plain) if codec.accepts_plaintext else found
 
 
 def order_keys(codec: PayloadCodec | None) -> OrderKeys:
     """Return the keys that sign orders; none without a key ring."""
-    return codec.order_keys if isinstance(codec, EncryptingCodec) else OrderKeys({})
+    return codec.keys.order_keys if isinstance(codec, EncryptingCodec) else OrderKeys({})
 
 
 def data_converter(
-    keys: KeyRing | None,
+    keys: KeyRing | LiveKeys | None,
     *,
     accepts_plaintext: bool = False,
     on_refused: RefusalObserver | None = None,

@@ -111,6 +111,12 @@ class KeyRing:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KeyRing) and self._keys == other._keys
+
+    def __hash__(self) -> int:
+        return hash(self._keys)
+
     @property
     def current(self) -> Key:
         """The key that encrypts."""
@@ -175,6 +181,17 @@ def read_key_file(path: Path) -> KeyRing:
         reason = error.strerror if isinstance(error, OSError) else "it is no text file"
         raise PayloadKeyError(f"cannot read the key file {path}: {reason}") from None
 
+    return parse_keys("\n".join(lines), path)
+
+
+def parse_keys(text: str, path: Path) -> KeyRing:
+    """Read the content of a file of keys.
+
+    Raises:
+        PayloadKeyError: a line is no key, or there is none.
+
+    """
+    lines = text.splitlines()
     keys = [
         Key.parse(text, f"line {number} of {path}")
         for number, line in enumerate(lines, 1)

@@ -269,7 +269,10 @@ class UndoGateway:
 
     def __init__(self, client: Client) -> None:
         self.client = client
-        self._index_keys = index_keys(client.data_converter.payload_codec, client.namespace)
+
+    @property
+    def _index_keys(self) -> tuple[bytes, ...]:
+        return index_keys(self.client.data_converter.payload_codec, self.client.namespace)
 
     async def find(
         self, scope: UndoScope, *, case: str | None = None, rule: str | None = None

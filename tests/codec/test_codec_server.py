@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 from google.protobuf.json_format import MessageToDict, Parse
+from pydantic import SecretStr
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.converter import WorkflowSerializationContext
 
@@ -127,7 +128,7 @@ async def test_people_who_signed_in_are_shown_payloads() -> None:
     process, issuer = await mock_provider()
     try:
         async with open_http() as http, with_tokens(issuer) as url:
-            client = ClientSettings(issuer, CLIENT, client_secret="not-checked")
+            client = ClientSettings(issuer, CLIENT, client_secret=SecretStr("not-checked"))
             provider = await OidcProvider.discover(http, client)
             begun = provider.begin_sign_in("http://127.0.0.1:8233/auth/sso/callback")
             answer = await http.post(begun.url, data={"sub": "ana"})

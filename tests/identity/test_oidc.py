@@ -13,6 +13,7 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+from pydantic import SecretStr
 
 from clawback.identity.errors import NotSignedIn, ProviderUnavailable, TokenRefused
 from clawback.identity.exchange import MAX_BODY, open_http, require_private
@@ -44,7 +45,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 
 def settings(issuer: str) -> ClientSettings:
     """A client of a provider."""
-    return ClientSettings(issuer, CLIENT, client_secret="not-checked", mapping=MAPPING)
+    return ClientSettings(issuer, CLIENT, client_secret=SecretStr("not-checked"), mapping=MAPPING)
 
 
 async def no_pause(_: float) -> None:

@@ -58,19 +58,20 @@ def new(
 def add(*, file: File = None) -> None:
     """Add a new key, which only decrypts until you make it current.
 
-    Restart every worker, so that each can read it; then run `clawback keys use`.
+    Workers read it within seconds; then run `clawback keys use`.
     """
     key = Key.generate()
     path = _change(file, lambda ring: ring.with_key(key))
     print_text(
-        f"added key {key.id} to {path}; restart every worker, then run `clawback keys use {key.id}`"
+        f"added key {key.id} to {path}; once every worker has this file, run "
+        f"`clawback keys use {key.id}`"
     )
 
 
 def use(key: KeyId, *, file: File = None) -> None:
-    """Make a key current. A worker uses it from its next start."""
+    """Make a key current. Workers use it within seconds."""
     path = _change(file, lambda ring: ring.with_current(key))
-    print_text(f"key {key} of {path} is current; restart every worker")
+    print_text(f"key {key} of {path} is current; workers use it within seconds")
 
 
 def remove(
@@ -91,7 +92,7 @@ def remove(
     if not force:
         _check_needs(_load(file), key)
     path = _change(file, lambda ring: ring.without(key))
-    print_text(f"removed key {key} from {path}; restart every worker")
+    print_text(f"removed key {key} from {path}")
 
 
 def _check_needs(ring: KeyRing, key: str) -> None:

@@ -193,7 +193,7 @@ class ReadModel:
     """
 
     client: Client
-    index_keys: tuple[bytes, ...]
+    index_keys: Callable[[], tuple[bytes, ...]]
     changes: Changes
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     read_at: datetime | None = None
@@ -256,7 +256,7 @@ class ReadModel:
         since = None if self.read_at is None else self.read_at - CHANGES_OVERLAP
         wanted = CaseFilter(changed_since=since, parts=True)
         seen: dict[tuple[str, datetime], ListedCase] = {}
-        query = wanted.query(self.index_keys)
+        query = wanted.query(self.index_keys())
         async for entry in list_entries(self.client, query, page_size=LEAN_PAGE):
             case = ListedCase.of(entry.read_line())
             seen[case.key] = case

@@ -1,7 +1,7 @@
 """What every channel has: its settings, how it delivers, and what it supports.
 
-A secret is written in the channel file, or `{env = "NAME"}` takes it from the environment. Secrets
-appear in no `repr` and no error.
+A secret is written in the channel file, or `{file = "PATH"}` reads it from another file whenever it
+is used, or `{env = "NAME"}` takes it from the environment. It appears in no `repr` and no error.
 """
 
 import os
@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -30,6 +31,7 @@ from clawback.model.retry_after import read_retry_after
 from clawback.notifications.errors import DeliveryRejected, DeliveryUnavailable
 from clawback.notifications.quiet_hours import QuietHours
 from clawback.notifications.rendering import RenderedNotification
+from clawback.secret_files import FileSecret, SecretName
 
 _SHORTEST_WAIT = timedelta(seconds=1)
 _LONGEST = timedelta(days=7)
@@ -41,8 +43,10 @@ _BUSY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.
 def _resolve_secret(value: object) -> object:
     if not isinstance(value, dict):
         return value
+    if set(value) == {"file"}:
+        return FileSecret(SecretName.CHANNEL, Path(str(value["file"])))
     if set(value) != {"env"}:
-        raise ValueError('expected the secret itself or {env = "NAME"}')
+        raise ValueError('expected the secret itself, {file = "PATH"} or {env = "NAME"}')
 
     name = str(value["env"])
     if not os.environ.get(name):
@@ -67,7 +71,12 @@ def _as_sequence(value: object) -> object:
     return value if isinstance(value, list | tuple) else (value,)
 
 
-Secret = Annotated[SecretStr, BeforeValidator(_resolve_secret)]
+def _check_readable(secret: SecretStr) -> SecretStr:
+    secret.get_secret_value()
+    return secret
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_resolve_secret), AfterValidator(_check_readable)]
 WebUrl = Annotated[Secret, AfterValidator(_check_url)]
 
 

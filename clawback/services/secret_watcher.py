@@ -1,0 +1,64 @@
+"""Looks at the files of secrets, so that a change is used and logged without a request."""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+from temporalio.client import Client
+
+from clawback.model.loggable import LoggableText
+from clawback.secret_files import (
+    FileSecret,
+    SecretEvent,
+    SecretUnreadable,
+    WatchedFile,
+    watched_files,
+)
+
+LOOK_EVERY = timedelta(seconds=2)
+_LOGGED_AS = {
+    SecretEvent.CHANGED: "secret.changed",
+    SecretEvent.RECOVERED: "secret.recovered",
+}
+log = structlog.get_logger("clawback")
+
+
+class SecretWatcher:
+    """Watches the files that this process has opened; gives a new API key to a Temporal client."""
+
+    def __init__(self, client: Client, api_key: FileSecret | None = None) -> None:
+        self._client = client
+        self._api_key = api_key
+
+    async def watch(self) -> None:
+        """Look until cancelled."""
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK_EVERY.total_seconds())
+
+    def look(self) -> None:
+        """Look at every file once."""
+        for file in watched_files():
+            for event in file.take_events():
+                self._note(file, event)
+
+        if self._api_key is not None:
+            self._use(self._api_key)
+
+    def _use(self, secret: FileSecret) -> None:
+        try:
+            key = secret.get_secret_value()
+        except SecretUnreadable:
+            return
+        if key != self._client.api_key:
+            self._client.api_key = key
+
+    def _note(self, file: WatchedFile[object], event: SecretEvent) -> None:
+        if event is SecretEvent.UNREADABLE:
+            log.warning(
+                "secret.unreadable",
+                source=file.name,
+                detail=LoggableText(f"{file.path}: {file.trouble}; the old value stays in use"),
+            )
+        else:
+            log.info(_LOGGED_AS[event], source=file.name)
