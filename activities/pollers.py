@@ -1,10 +1,12 @@
 """The activity that starts what must always run: the pollers."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
 from temporalio import activity
+from temporalio.service import RPCError
 
 from clawback.audit import AuditUnavailable, AuditWriter
 from clawback.model.audit_record import AuditRecord, RecordKind
@@ -12,6 +14,7 @@ from clawback.model.durations import format_duration
 from clawback.model.polling import PollerStart
 from clawback.temporal.application_errors import audit_unavailable
 from clawback.temporal.poller_gateway import Beginning, PollerGateway, Started
+from clawback.temporal.watchdog import delete_past_runs
 
 log = structlog.get_logger("clawback")
 
@@ -44,6 +47,10 @@ class PollerActivities:
                 )
             elif started.beginning is Beginning.LOST:
                 await self._record_lost(start, started)
+
+        # Tidying must not keep a poller from starting.
+        with suppress(RPCError):
+            await delete_past_runs(self._pollers.client)
 
     async def _record_lost(self, start: PollerStart, started: Started) -> None:
         log.warning("poll.state_lost", source=start.source, run_id=started.run)
