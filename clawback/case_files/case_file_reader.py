@@ -85,12 +85,9 @@ class CaseFileReader:
         return described, entry
 
     def _limits(self, case: CaseStart) -> tuple[Limit, ...]:
-        """The limits of the rule as it is now, as for a reservation; kind by kind the common."""
-        common = self.rules.budgets.rule if self.rules else ()
-        now = self.rules.limits if self.rules else {}
-        own = now.get(case.plan.rule, case.plan.limits)
-        kinds = {limit.kind for limit in own}
-        return (*own, *(limit for limit in common if limit.kind not in kinds))
+        """The limits of the rule as it is now, as for a reservation."""
+        rules = self.rules or RuleFacts()
+        return rules.limits_of(case.plan.rule, case.plan.limits)
 
 
 async def _nothing() -> None:

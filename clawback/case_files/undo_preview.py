@@ -22,7 +22,7 @@ from clawback.cases.undo_judgement import (
 from clawback.cases.undo_plan import UndoPlan
 from clawback.cloudflare import ApiError, ClientError, EmailSecurity
 from clawback.guard import Guard, UndoCharge
-from clawback.ingest.present_verdicts import read_present_verdicts
+from clawback.ingest.present_verdicts import PresentVerdict, judge_present
 from clawback.model.identity import Actor
 from clawback.model.texts import plural
 from clawback.rules.source.errors import RuleErrors
@@ -38,12 +38,14 @@ _GUARD_PATIENCE = 5
 class Judgement:
     """What an undo comes to, as far as it can be read here; `notes` say what cannot.
 
-    `verdicts` has the present verdict of each message that could be read, by its id.
+    `verdicts` has the present verdict of each message that could be read, by its id, `subjects` the
+    subjects of those that Cloudflare still keeps.
     """
 
     assessment: UndoAssessment
     notes: tuple[str, ...] = ()
     verdicts: Mapping[str, str] = field(default_factory=dict)
+    subjects: Mapping[str, str] = field(default_factory=dict)
 
 
 class UndoJudge:
@@ -61,7 +63,9 @@ class UndoJudge:
     async def judge(self, found: FoundUndo, actor: Actor) -> Judgement:
         """Judge the plans of an undo by present verdicts and by what the guard has counted."""
         plans = [one.plan for one in found.candidates]
-        verdicts, why_unknown = await self._read_verdicts(plans)
+        present, why_unknown = await self._judge_present(plans)
+        verdicts = {id_: one.verdict for id_, one in present.items()}
+        subjects = {id_: one.subject for id_, one in present.items() if one.subject}
         further = sum(one.messages for one in found.unread)
         judged = assess_undo(plans, verdicts, self._limits, further=further)
 
@@ -71,16 +75,18 @@ class UndoJudge:
         if why_unknown and UNKNOWN in judged.verdicts:
             notes.append(f"They could not be read here ({why_unknown}); the worker reads them.")
         if self._limits is None or judged.reasons or not judged.changes:
-            return Judgement(judged, tuple(notes), verdicts)
+            return Judgement(judged, tuple(notes), verdicts, subjects)
 
         charge = UndoCharge.of(actor, plans, judged, self._limits)
         reasons = await _ask_guard(self._client, charge)
         if reasons is None:
             notes.append(f"Here, {charge.unknown}; the worker asks the guard.")
         judged = judged.model_copy(update={"reasons": reasons or ()})
-        return Judgement(judged, tuple(notes), verdicts)
+        return Judgement(judged, tuple(notes), verdicts, subjects)
 
-    async def _read_verdicts(self, plans: Sequence[UndoPlan]) -> tuple[dict[str, str], str]:
+    async def _judge_present(
+        self, plans: Sequence[UndoPlan]
+    ) -> tuple[dict[str, PresentVerdict], str]:
         """Read the present verdicts, or say why they are unknown here."""
         targets = [target for plan in plans for target in plan.messages]
         try:
@@ -90,7 +96,7 @@ class UndoJudge:
 
         try:
             async with asyncio.timeout(_PATIENCE), opened as api:
-                return await read_present_verdicts(api, targets), ""
+                return await judge_present(api, targets), ""
         except TimeoutError:
             return {}, f"the API did not answer within {_PATIENCE} s"
         except (ApiError, ClientError) as error:

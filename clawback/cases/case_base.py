@@ -109,8 +109,14 @@ class CaseBase:
         current, past = self.proposal(), self._proposals.find(digest)
         if past is None:
             return compare_proposals(current, digest, None)
+        return compare_proposals(current, digest, self.proposed_under(digest), past.at)
+
+    def proposed_under(self, digest: str) -> Proposal | None:
+        """What it proposed under a digest; None if it does not remember that."""
+        if (past := self._proposals.find(digest)) is None:
+            return None
         steps = [self._step_at(index, text) for index, text in past.steps]
-        return compare_proposals(current, digest, make_proposal(self.plan, steps), past.at)
+        return make_proposal(self.plan, steps)
 
     def decision_problem(self) -> str | None:
         """Why nobody can decide now; None if the case waits for a decision."""

@@ -65,6 +65,7 @@ def build_app(
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(services.read_model.running(services.tasks))
             await stack.enter_async_context(services.containment.running(services.tasks))
+            await stack.enter_async_context(services.rules.running())
             await stack.enter_async_context(services.stops.running())
             await stack.enter_async_context(services.undos.running(services.tasks))
             await stack.enter_async_context(services.undo_record.running(services.tasks))

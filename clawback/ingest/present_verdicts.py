@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from clawback.cloudflare import EmailSecurity, NotFound
 from clawback.cloudflare.operations.investigate import Message
@@ -49,8 +49,25 @@ async def list_present_messages(
     return PresentMessages(found, lists.requests)
 
 
+class PresentVerdict(NamedTuple):
+    """The present verdict of a message, and its subject, which is text from mail."""
+
+    verdict: str
+    subject: str = ""
+
+
 async def read_present_verdicts(api: EmailSecurity, targets: Sequence[Target]) -> dict[str, str]:
     """Read the present verdict of each message, by id; those that stay unknown are missing.
+
+    Raises:
+        ApiError: the API does not answer.
+
+    """
+    return {id_: one.verdict for id_, one in (await judge_present(api, targets)).items()}
+
+
+async def judge_present(api: EmailSecurity, targets: Sequence[Target]) -> dict[str, PresentVerdict]:
+    """Read the present verdict and the subject of each message, as `read_present_verdicts`.
 
     Raises:
         ApiError: the API does not answer.
@@ -59,20 +76,24 @@ async def read_present_verdicts(api: EmailSecurity, targets: Sequence[Target]) -
     unique = list({target.id: target for target in targets}.values())
     if len(unique) > MOST_SINGLE:
         listed = await list_present_messages(api, unique, MOST_PAGES)
-        return {id_: one.final_disposition or CLEAN for id_, one in listed.found.items()}
+        return {id_: _judge(one) for id_, one in listed.found.items()}
 
     found = await asyncio.gather(*(_read_one(api, target) for target in unique))
     read = zip(unique, found, strict=True)
     return {target.id: verdict for target, verdict in read if verdict is not None}
 
 
-async def _read_one(api: EmailSecurity, target: Target) -> str | None:
+async def _read_one(api: EmailSecurity, target: Target) -> PresentVerdict | None:
     try:
         message = await api.message(target.id)
     except NotFound:
         # It is no longer kept: the last verdict that is known is the present one.
-        return target.verdict
-    return message.final_disposition or CLEAN
+        return PresentVerdict(target.verdict) if target.verdict else None
+    return _judge(message)
+
+
+def _judge(message: Message) -> PresentVerdict:
+    return PresentVerdict(message.final_disposition or CLEAN, message.subject or "")
 
 
 class _Lists:

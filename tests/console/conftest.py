@@ -4,11 +4,14 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 from temporalio.client import Client
 
 from tests.conftest import SharedServers, server_or_namespace
 from tests.console.case_bench import CaseBench, case_bench
+
+# A page that is right at once costs none of it; one on a busy machine may take a while.
+expect.set_options(timeout=20_000)
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser"))),

@@ -107,7 +107,8 @@ async def test_pages_of_operations_fit_a_phone(
 ) -> None:
     """At 360 px nothing scrolls sideways; axe has nothing to say in either theme."""
     site = installation.site
-    for path in ("/ops", "/ops/blocks", "/ops/sessions", f"/ops/blocks/{installation.block.id}"):
+    block = f"/ops/blocks/{installation.block.id}"
+    for path in ("/ops", "/ops/blocks", "/ops/channels", "/ops/sessions", block):
         for theme in ("light", "dark"):
             page = await site.open(browser, path, phone=True, color_scheme=theme)
             assert await page.evaluate("document.documentElement.scrollWidth") <= 360, path

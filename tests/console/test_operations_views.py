@@ -10,12 +10,15 @@ from clawback.cases.summary import DecisionNote
 from clawback.console.sources.operations import OperationsReading
 from clawback.console.sources.read_model import ListedCase
 from clawback.console.sources.rule_outcomes import count_outcomes
+from clawback.console.views.channels import build_channels
 from clawback.console.views.operations import build_operations
 from clawback.console.views.rule_source import highlight
+from clawback.console.views.rule_versions import compare_versions
 from clawback.console.views.stop import SwitchState, find_state
 from clawback.guard import Stop
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
+from clawback.notifications.channel_file import parse_channels
 from clawback.temporal.channel_health import ChannelHealth
 from clawback.temporal.fan_out import Answers
 
@@ -148,3 +151,42 @@ def test_highlighting_keeps_every_character() -> None:
     texts = ["".join(token.text for token in line.tokens) for line in shown]
     assert texts == [*lines[:4], "  - ⟨U+202E⟩1"]
     assert {token.kind for line in shown for token in line.tokens} >= {"tok-key", "tok-comment"}
+
+
+def test_channels_show_what_they_are_for_and_no_address() -> None:
+    """What is not known of deliveries is not called good."""
+    channels = parse_channels(
+        {
+            "security": {
+                "kind": "slack",
+                "url": "https://hooks.slack.test/secret-path",
+                "occasions": ["stopped", "rule_demoted"],
+                "quiet_hours": {"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"},
+                "escalate_to": "phone",
+                "escalate_after": "30m",
+            },
+            "phone": {"kind": "slack", "url": "https://hooks.slack.test/other"},
+        }
+    )
+    health = [ChannelHealth("security", waiting=2, last_failure=NOW)]
+    security, phone = build_channels(channels, health, NOW, ZONE).channels
+    assert security.row is not None
+    assert (security.row.state, security.row.waiting) == ("fails", "2")
+    assert security.hears == "stopped, rule demoted"
+    assert security.quiet.startswith("22:00 to 07:00 Europe/Berlin")
+    assert security.escalates == "to phone if a held case is undecided for 30m"
+    assert phone.row is None
+    assert "secret-path" not in repr(build_channels(channels, health, NOW, ZONE))
+    assert "does not say now" in build_channels(channels, None, NOW, ZONE).note
+    assert "names no channel" in build_channels({}, [], NOW, ZONE).note
+
+
+def test_versions_of_a_rule_are_compared_line_by_line() -> None:
+    """Without the earlier source, or with the same document, the page says so."""
+    earlier, source = ["a: 1", "b: 2", "c: 3"], ["a: 1", "b: \u202e4", "c: 3"]
+    found = compare_versions("v1", earlier, "v2", source)
+    changed = [(line.mark, line.text) for line in found.lines if line.kind]
+    assert changed == [("-", "b: 2"), ("+", "b: ⟨U+202E⟩4")]
+    assert "not known here" in compare_versions("v0", None, "v2", source).text
+    assert "same document" in compare_versions("v1", source, "v2", source).text
+    assert "is the one that is loaded" in compare_versions("v2", source, "v2", source).text

@@ -111,6 +111,15 @@ async def test_a_rule_shows_its_source_and_tests_as_text(
     assert "<img src=x onerror=alert(1)>" in await page.inner_text("main")
     await expect(page.locator(".chart canvas")).to_be_visible()
     assert await accessibility_problems(page) == []
+
+    rule = (await site.services.rules.read()).find(NAME)
+    assert rule is not None
+    changed = RULE.replace("level: high", "level: low")
+    (installation.folder / "quarantine_lures.yml").write_text(changed)
+    await page.goto(f"/rules/{NAME}?since={rule.listed.version}")
+    assert await page.locator("tr.removed").all_inner_texts() == ["-\tlevel: high"]
+    assert await page.locator("tr.added").all_inner_texts() == ["+\tlevel: low"]
+    assert await accessibility_problems(page) == []
     assert site.said == []
 
 

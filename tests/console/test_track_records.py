@@ -4,12 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 from clawback.actions import BlockSender, Move, Reclassify
 from clawback.actions.outcomes import GONE, MOVED, failed
+from clawback.cases import Limit
+from clawback.cases.bulk import HeldCase, HeldSelection
 from clawback.cases.clauses import identify_clauses
-from clawback.cases.summary import DecisionNote
+from clawback.cases.summary import CaseSummary, DecisionNote
 from clawback.console.sources.read_model import ListedCase
 from clawback.console.views.clause_scores import score_clauses
+from clawback.console.views.review import BudgetFacts, describe_budgets
 from clawback.console.views.way_back import describe_way_back
+from clawback.guard import Budgets, GuardSnapshot
 from clawback.model.messages import Destination, Disposition
+from clawback.rules.tools.rule_facts import RuleFacts
 from clawback.temporal.undo_gateway import UndoSummary
 
 NOW = datetime(2026, 11, 29, 3, 0, tzinfo=UTC)
@@ -67,3 +72,25 @@ def test_the_way_back_has_its_track_record() -> None:
     assert block.startswith("block email for 7d: not undone in 30 days. It ends by itself after 7d")
     assert "It cannot be withdrawn: the opposite reclassification is requested." in reclassify
     assert not any("30 days" in line for line in describe_way_back(actions, None))
+
+
+def test_a_review_names_the_budget_of_each_rule() -> None:
+    """Its own limits, else the common ones; what is unknown is left out."""
+    cases = tuple(
+        HeldCase(f"case/{rule}/0", {"p": CaseSummary(rule=rule, messages=30)})
+        for rule in ("r", "r", "other")
+    )
+    limit = Limit(messages=50, per=timedelta(hours=1))
+    budgets = Budgets(rule=(limit.with_most(500),), overall=(limit.with_most(1_000),))
+    rules = RuleFacts(limits={"r": (limit,)}, budgets=budgets)
+    selection = HeldSelection(cases)
+    lines = list(describe_budgets(BudgetFacts(GuardSnapshot(), budgets, rules), selection, NOW))
+    held = "further cases of it are then held"
+    assert lines == [
+        "Budget of the rule other after this: 30 of 500 messages per 1h (now 0)",
+        f"Budget of the rule r after this: 60 of {limit} (now 0); {held}",
+        "Budget of all rules after this: 90 of 1,000 messages per 1h (now 0)",
+    ]
+    unread = list(describe_budgets(BudgetFacts(GuardSnapshot(), budgets, None), selection, NOW))
+    assert unread == lines[2:]
+    assert not list(describe_budgets(BudgetFacts(None, budgets, rules), selection, NOW))

@@ -10,6 +10,7 @@ from playwright.async_api import Browser, Page
 from temporalio.client import Client
 
 from clawback.cases import CasePlan, CaseState
+from clawback.console.views.mail_text import show_mail_text
 from clawback.model.identity import Role
 from clawback.model.mode import Mode
 from clawback.settings import Settings
@@ -90,6 +91,7 @@ async def test_an_undo_is_shown_confirmed_and_followed(acted: Acted, browser: Br
     text = await page.inner_text("main")
     assert "This takes back 2 changes of 1 case; 2 messages return to the inbox." in text
     assert "JunkEmail, verdict SPAM" in text
+    assert show_mail_text(acted.mail[0][0]["message"]["subject"]) in text
     assert "held until an operator confirms the rule" in text
     assert await accessibility_problems(page) == []
     assert acted.returned() == 0

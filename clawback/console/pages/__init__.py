@@ -10,6 +10,7 @@ from clawback.console.pages.case_audit import CASE_AUDIT_PAGES
 from clawback.console.pages.case_decisions import DECISION_PAGES
 from clawback.console.pages.case_messages import MESSAGE_LIST_PAGES
 from clawback.console.pages.case_page import CASE_PAGES
+from clawback.console.pages.channels import CHANNEL_PAGES
 from clawback.console.pages.exception_page import EXCEPTION_PAGES
 from clawback.console.pages.history import HISTORY_PAGES
 from clawback.console.pages.inbox import INBOX_PAGES
@@ -39,6 +40,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *OPERATIONS_PAGES,
     *BLOCK_PAGES,
     *SESSION_PAGES,
+    *CHANNEL_PAGES,
     *STOP_PAGES,
     *REVIEW_PAGES,
     *HISTORY_PAGES,

@@ -1,6 +1,6 @@
 """`/ops/blocks`: the blocks that stand; `/ops/blocks/<id>`: one of them, to extend or lift."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 
@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from clawback.console.errors import BadRequest, Conflict, NoSuchObject
 from clawback.console.framing import render_page
 from clawback.console.page_routes import Page, RateClass
+from clawback.console.requests.case_keys import CaseKey
 from clawback.console.requests.forms import Form, read_form
 from clawback.console.requests.preferences import Preferences
 from clawback.console.requests.query import read_query
@@ -21,6 +22,7 @@ from clawback.model.identity import Role
 from clawback.model.orders import Verb
 from clawback.model.policies import Removal
 from clawback.model.texts import bounded
+from clawback.model.times import parse_time
 from clawback.temporal.block_gateway import ActiveBlock
 from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused
 
@@ -70,16 +72,18 @@ async def show_block(request: Request) -> Response:
 
 
 async def extend_block(request: Request) -> Response:
-    """Let a block stand longer, by a duration."""
+    """Let a block stand longer, by a duration or until a time; back to `case` if that is given."""
     services, form = services_of(request), await read_form(request)
-    longer, reason = _read_duration(form), _read_reason(form)
+    until, reason = _read_until(form, services.now()), _read_reason(form)
+    longer = timedelta() if until else _read_duration(form)
+    back = CaseKey.read(form.one("case")).path if form.one("case") else ""
     block = await _find(request)
+    until = until or block.expires_at + longer
     try:
-        until = block.expires_at + longer
         await services.blocks.extend(block.id, until, visitor_of(request).actor, reason)
     except UpdateRefused as error:
         raise Conflict(f"The block was not extended: {error}.") from error
-    return RedirectResponse(build_path(block), HTTPStatus.SEE_OTHER)
+    return RedirectResponse(back or build_path(block), HTTPStatus.SEE_OTHER)
 
 
 async def lift_block(request: Request) -> Response:
@@ -122,6 +126,16 @@ def _read_reason(form: Form) -> str:
     if not reason:
         raise BadRequest("reason: say why; it is recorded in the audit")
     return reason
+
+
+def _read_until(form: Form, now: datetime) -> datetime | None:
+    """Read the end that a form asks for; None if it asks for a duration."""
+    if not (text := form.one("until")):
+        return None
+    until = parse_time(text)
+    if until is None or until - now > 2 * _LONGEST_EXTENSION:
+        raise BadRequest("until: give a time of the next two years; load the page again")
+    return until
 
 
 def _read_duration(form: Form) -> timedelta:

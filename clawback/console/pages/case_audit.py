@@ -14,16 +14,20 @@ from clawback.console.pages.case_page import OpenedCase, open_case
 from clawback.console.requests.preferences import Preferences
 from clawback.console.requests.query import read_query
 from clawback.console.sources.case_audit import find_decision, read_case_records
+from clawback.console.sources.decided_messages import DecidedMessages, read_decided
 from clawback.console.views.case_records import (
+    DecidedMessage,
     DecisionReceipt,
     RecordsView,
     build_records,
     name_deciders,
 )
 from clawback.console.views.mail_text import show_mail_text
+from clawback.console.views.proposal_change import describe_message
 from clawback.console.views.times import Clock
 from clawback.model.audit_record import RecordKind
 from clawback.model.identity import Role
+from clawback.model.texts import plural
 from clawback.temporal import names
 
 _LONGEST_REASON: Final = 1000
@@ -77,7 +81,7 @@ async def download_receipt(request: Request) -> Response:
             "digest": receipt.digest,
             "rule": receipt.rule,
             "rule_version": receipt.rule_version,
-            "messages": receipt.messages,
+            "messages": [message.id for message in receipt.messages],
             "messages_are_exact": receipt.is_list_exact,
             "audit_record": receipt.record or None,
             "audit_head": receipt.head or None,
@@ -105,7 +109,7 @@ async def _build(
     recorded = await find_decision(services.settings, case_id, kind, decision.at)
     clock = Clock(services.now(), Preferences.of(request).zone)
     head = str(recorded.head) if recorded else ""
-    messages, is_exact = decided_messages(opened, decision)
+    decided = await read_decided(services.open_cases, file, decision)
     return DecisionReceipt(
         case=case_id,
         case_path=opened.campaign.page,
@@ -117,8 +121,12 @@ async def _build(
         digest=decision.digest,
         rule=file.plan.rule,
         rule_version=file.plan.version,
-        messages=messages,
-        is_list_exact=is_exact,
+        messages=tuple(
+            DecidedMessage(id_, describe_message(id_, target))
+            for id_, target in decided.found.items()
+        ),
+        messages_text=_describe_list(decided),
+        is_list_exact=decided.is_exact and not decided.left_out,
         record=recorded.record.id if recorded else "",
         head=head,
         verify=f"clawback audit verify --head {head}" if head else "",
@@ -126,11 +134,14 @@ async def _build(
     )
 
 
-def decided_messages(opened: OpenedCase, decision: Decision) -> tuple[tuple[str, ...], bool]:
-    """Return the messages that a decision was about, and whether that is known exactly."""
-    memory = opened.file.case.snapshot
-    known = tuple(memory.all_targets) if memory else ()
-    return known, decision.digest.partition("-")[0] == str(len(known))
+def _describe_list(decided: DecidedMessages) -> str:
+    count = plural(len(decided.found), "message")
+    what = f"The {count} of this decision"
+    if not decided.is_exact:
+        what = f"The {count} that the case has now: it does not remember what it proposed then"
+    if decided.left_out:
+        what += f"; {plural(decided.left_out, 'more part')} of the campaign not listed"
+    return what
 
 
 CASE_AUDIT_PAGES: Final = (

@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from clawback.cases.notes import LONGEST_COMMENT, AssignTo
 from clawback.console.errors import BadRequest, Unavailable
+from clawback.console.own_answers import show_assignment, show_decision
 from clawback.console.page_routes import Page, RateClass
 from clawback.console.pages.case_page import DIGEST, Answer, OpenedCase, open_case, render_case
 from clawback.console.requests.forms import Form, read_form
@@ -20,6 +21,7 @@ from clawback.console.requests.query import read_query
 from clawback.console.views.decision_panel import LONGEST_REASON
 from clawback.console.views.mail_text import show_mail_text
 from clawback.model.identity import Role
+from clawback.model.orders import Verb
 from clawback.temporal.case_gateway import PartsUndecided
 from clawback.temporal.workflow_calls import NoWorkerAnswered, UpdateRefused
 
@@ -36,12 +38,12 @@ async def approve(request: Request) -> Response:
     opened = await _open(request)
     digest, key, reason = _read_digest(form), read_key(form), read_reason(form)
     cases, actor = opened.services.cases, opened.visitor.actor
-    return await _decide(
-        request,
-        opened,
-        form,
-        lambda: cases.approve(opened.campaign.id, actor, digest, reason, key=key),
-    )
+
+    async def send() -> None:
+        state = await cases.approve(opened.campaign.id, actor, digest, reason, key=key)
+        _show_decision(opened, Verb.APPROVE, state, reason)
+
+    return await _decide(request, opened, form, send)
 
 
 async def deny(request: Request) -> Response:
@@ -53,12 +55,12 @@ async def deny(request: Request) -> Response:
         answer = Answer("Say why: a denial needs a reason.", "", HTTPStatus.UNPROCESSABLE_ENTITY)
         return await render_case(request, opened, digest, answer)
     cases, actor = opened.services.cases, opened.visitor.actor
-    return await _decide(
-        request,
-        opened,
-        form,
-        lambda: cases.deny(opened.campaign.id, actor, reason, digest, key=key),
-    )
+
+    async def send() -> None:
+        state = await cases.deny(opened.campaign.id, actor, reason, digest, key=key)
+        _show_decision(opened, Verb.DENY, state, reason)
+
+    return await _decide(request, opened, form, send)
 
 
 async def comment(request: Request) -> Response:
@@ -84,13 +86,13 @@ async def assign(request: Request) -> Response:
     if to not in {"me", "nobody"}:
         raise BadRequest("to: a case is assigned to `me` or to `nobody` here")
     cases, actor = opened.services.cases, opened.visitor.actor
-    assignee = AssignTo(is_self=True) if to == "me" else AssignTo()
-    return await _decide(
-        request,
-        opened,
-        form,
-        lambda: cases.assign(opened.campaign.id, actor, assignee, key=read_key(form)),
-    )
+    assignee, key = AssignTo(is_self=True) if to == "me" else AssignTo(), read_key(form)
+
+    async def send() -> None:
+        name = await cases.assign(opened.campaign.id, actor, assignee, key=key)
+        show_assignment(opened.services, opened.campaign.listed, name, opened.visitor)
+
+    return await _decide(request, opened, form, send)
 
 
 def read_key(form: Form) -> str:
@@ -125,6 +127,10 @@ async def _open(request: Request) -> OpenedCase:
     if not opened.campaign.is_newest:
         raise BadRequest("this campaign has ended: nothing can be decided about it any more")
     return opened
+
+
+def _show_decision(opened: OpenedCase, verb: Verb, state: str, reason: str) -> None:
+    show_decision(opened.services, opened.campaign.listed, verb, state, opened.visitor, reason)
 
 
 def _read_digest(form: Form) -> str:

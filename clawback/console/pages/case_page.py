@@ -10,6 +10,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from clawback.actions.outcomes import BLOCKED
 from clawback.case_files.case_file import CaseFile
 from clawback.cases import CaseState
 from clawback.console.access.view_log import ViewedObject
@@ -21,6 +22,8 @@ from clawback.console.requests.preferences import Preferences
 from clawback.console.requests.query import read_query
 from clawback.console.services import Services, services_of, visitor_of
 from clawback.console.sources.campaign_runs import CampaignRun, find_campaign
+from clawback.console.sources.case_blocks import MOST_SHOWN, find_case_blocks
+from clawback.console.views.blocks import CaseBlock, build_case_blocks
 from clawback.console.views.case_view import CaseFacts, MoreLinks, ShownLooker, build_case
 from clawback.console.views.decision_panel import Asked, build_panel
 from clawback.console.views.mail_text import show_mail_text
@@ -28,10 +31,12 @@ from clawback.console.views.message_rows import PAGE_SIZE, PresentForm, RowConte
 from clawback.console.views.proposal_change import ChangeView, build_change
 from clawback.console.views.times import Clock, format_absolute
 from clawback.model.identity import Role
+from clawback.model.orders import Verb
 from clawback.settings import Settings
 from clawback.temporal.workflow_calls import NoSuchWorkflow
 
 DIGEST: Final = re.compile(r"\d{1,9}-[0-9a-f]{12}")
+BLOCK: Final = "block_sender"
 _DASHBOARD: Final = "https://dash.cloudflare.com"
 _NOT_SHOWN: Final = "There is no such case. Search for its subject or sender above."
 
@@ -121,6 +126,7 @@ async def ask(opened: OpenedCase, seen: str, answer: Answer | None = None) -> As
         path=opened.campaign.path,
         query=opened.campaign.query,
         key=secrets.token_hex(16),
+        seen=seen,
         change=await find_change(opened, seen),
         problem=answer.problem,
         reason=answer.reason,
@@ -153,6 +159,7 @@ async def render_case(
             first=first,
             present=present_form(opened, _with_seen(opened.campaign.query, seen)),
             undone=services.undo_record.actions,
+            blocks=await _find_blocks(opened, clock),
             lookers=tuple(
                 ShownLooker(show_mail_text(one.name), clock.show(one.at)) for one in others
             ),
@@ -169,6 +176,20 @@ async def render_case(
         command=f"clawback case show {view.short_id}",
         returns_to=opened.campaign.page,
     )
+
+
+async def _find_blocks(opened: OpenedCase, clock: Clock) -> tuple[CaseBlock, ...]:
+    """Find the blocks of a case that has made some, for those who may extend one too."""
+    file = opened.file
+    has_blocked = any(
+        action.name == BLOCK and BLOCKED in file.count_outcomes(index)
+        for index, action in enumerate(file.plan.actions)
+    )
+    if not has_blocked:
+        return ()
+    found = await find_case_blocks(opened.services.blocks, opened.campaign.id) or ()
+    may_extend = opened.visitor.may_order(Verb.EXTEND_BLOCK)
+    return build_case_blocks(found[:MOST_SHOWN], clock.now, clock.zone, may_extend=may_extend)
 
 
 def row_context(opened: OpenedCase, clock: Clock, new: frozenset[str]) -> RowContext:
@@ -215,15 +236,16 @@ def _link(opened: OpenedCase) -> MoreLinks:
         part.changed for part in file.parts
     )
     can_undo = may and changed and file.state != CaseState.UNDONE
-    blocks = any(action.name == "block_sender" for action in file.plan.actions)
+    blocks = any(action.name == BLOCK for action in file.plan.actions)
     return MoreLinks(
         assign_path=f"{path}/assign{query}" if may else "",
         comment_path=f"{path}/comment{query}" if may else "",
         undo_path=f"{path}/undo{query}" if can_undo else "",
         exception_path=f"{path}/exception{query}" if may else "",
-        blocks_path="/ops/blocks" if blocks and visitor.may(Role.OPERATOR) else "",
+        blocks_path="/ops/blocks" if blocks and visitor.may_order(Verb.LIFT_BLOCK) else "",
         audit_path=f"{path}/audit{query}" if may else "",
         rule_path=f"/rules/{quote(file.plan.rule, safe='')}",
+        compare_path=f"/rules/{quote(file.plan.rule, safe='')}?since={quote(file.plan.version)}",
         cloudflare=dashboard_path(opened.services.settings),
         temporal=(file.link or "") if visitor.may(Role.OPERATOR) else "",
         trace_id=file.case.trace_id or "",

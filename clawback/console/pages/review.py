@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -15,7 +15,6 @@ from clawback.case_files.held_cases import read_held_named
 from clawback.cases import CaseState
 from clawback.cases.bulk import HeldSelection
 from clawback.cases.notes import AssignTo
-from clawback.cases.summary import DecisionNote
 from clawback.console.access.who import Visitor
 from clawback.console.bulk_decisions import (
     Comparison,
@@ -26,6 +25,7 @@ from clawback.console.bulk_decisions import (
 )
 from clawback.console.errors import BadRequest
 from clawback.console.framing import render_page
+from clawback.console.own_answers import PAST, show_assignment, show_decision
 from clawback.console.page_routes import Page, RateClass
 from clawback.console.requests.case_keys import CaseKey, read_keys
 from clawback.console.requests.forms import Form, read_form
@@ -35,6 +35,7 @@ from clawback.console.services import Services, services_of, visitor_of
 from clawback.console.sources.read_model import ListedCase
 from clawback.console.views.mail_text import show_mail_text
 from clawback.console.views.review import (
+    BudgetFacts,
     ResultLine,
     build_result,
     build_review,
@@ -51,7 +52,6 @@ MOST_WITHOUT_SIGN_IN: Final = 500
 """Messages that a bulk decision may move unless the person has just proved who they are."""
 _GUARD_PATIENCE: Final = 2.0
 _CASE: Final = frozenset({"case"})
-_PAST: Final = {Verb.APPROVE: "approved", Verb.DENY: "denied"}
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ async def _decide(request: Request, verb: Verb) -> Response:
             reason=reason,
             key=form_key,
         )
-        _overlay(services, keys, decided, verb, visitor, reason)
+        for case in _known(services, keys).values():
+            show_decision(services, case, verb, decided[case.id].state, visitor, reason)
         return _Sent(decided)
 
     done = await services.once.run(f"{visitor.identity.person} {verb} {form_key}", decide)
@@ -135,9 +136,7 @@ async def assign_selected(request: Request) -> Response:
     answers = await call_each(assign, [key.id for key in keys])
     known = _known(services, keys)
     for case_id, name in answers.given.items():
-        if (case := known.get(case_id)) is not None:
-            own = replace(case, assignee=name, assignee_id=visitor.identity.id)
-            services.read_model.overlay(own)
+        show_assignment(services, known.get(case_id), name, visitor)
     if not answers.errors:
         return RedirectResponse("/?assignee=me", HTTPStatus.SEE_OTHER)
 
@@ -193,7 +192,11 @@ async def _render(
     reason: str = "",
 ) -> Response:
     services, now = services_of(request), services_of(request).now()
-    guard, budgets = await _read_guard(services), await services.limits.budgets()
+    facts = BudgetFacts(
+        await _read_guard(services),
+        await services.limits.budgets(),
+        services.rules.known_facts,
+    )
     known = _known(services, keys)
     sign_in = ""
     if _needs_sign_in(selection, visitor_of(request), services):
@@ -211,7 +214,7 @@ async def _render(
         changed=not_sent.comparison.differences if not_sent else None,
         problem=not_sent.why if not_sent else "",
         reason=reason,
-        budgets=tuple(describe_budgets(guard, budgets, selection.messages, now)),
+        budgets=tuple(describe_budgets(facts, selection, now)),
         needs_sign_in=sign_in,
     )
     status = HTTPStatus.CONFLICT if not_sent else HTTPStatus.OK
@@ -240,27 +243,6 @@ def _known(services: Services, keys: tuple[CaseKey, ...]) -> dict[str, ListedCas
     return {case_id: case for case_id, case in found.items() if case is not None}
 
 
-def _overlay(  # noqa: PLR0913, PLR0917 - what was decided
-    services: Services,
-    keys: tuple[CaseKey, ...],
-    decided: Mapping[str, Decided],
-    verb: Verb,
-    visitor: Visitor,
-    reason: str,
-) -> None:
-    """Show what was decided before the index says so."""
-    note = DecisionNote.of(_PAST[verb], [visitor.actor], services.now(), reason)
-    for case in _known(services, keys).values():
-        state = decided[case.id].state
-        if not state:
-            continue
-        if state == CaseState.HELD:
-            services.read_model.overlay(replace(case, approvals=case.approvals + 1))
-        else:
-            done = replace(case, state=state, hold_cause=None, deadline=None, decision=note)
-            services.read_model.overlay(done)
-
-
 def _render_result(
     request: Request, keys: tuple[CaseKey, ...], decided: Mapping[str, Decided], verb: Verb
 ) -> Response:
@@ -272,14 +254,14 @@ def _render_result(
         case = known.get(key.id)
         if kind == "not decided" and case is not None and case.state != CaseState.HELD:
             outcome = describe_decided(case, case.state, zone)
-        if kind != _PAST[verb]:
+        if kind != PAST[verb]:
             held.append(key)
         subject = show_mail_text(case.subject if case else "") or "(no subject)"
         path = case.path if case else key.path
         lines.append(ResultLine(key.short_id, path, key.rule, subject, outcome, kind))
 
-    done = sum(line.kind == _PAST[verb] for line in lines)
-    heading = f"{_PAST[verb].capitalize()} {done:,} of {len(lines):,}"
+    done = sum(line.kind == PAST[verb] for line in lines)
+    heading = f"{PAST[verb].capitalize()} {done:,} of {len(lines):,}"
     return render_page(request, "review_result", build_result(heading, lines, held), title=heading)
 
 
@@ -295,7 +277,7 @@ def _describe(decided: Decided, verb: Verb) -> tuple[str, str]:
             "your approval counts; a second person must approve too",
             "waiting for a second person",
         )
-    return f"{_PAST[verb]}; now {decided.state}", _PAST[verb]
+    return f"{PAST[verb]}; now {decided.state}", PAST[verb]
 
 
 REVIEW_PAGES: Final = (

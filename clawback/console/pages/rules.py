@@ -17,6 +17,7 @@ from clawback.console.requests.query import read_choice, read_query
 from clawback.console.services import Services, services_of, visitor_of
 from clawback.console.sources.rule_outcomes import count_outcomes
 from clawback.console.views.mail_text import show_mail_text
+from clawback.console.views.rule_versions import VersionComparison, compare_versions
 from clawback.console.views.rules import build_rule, build_rules, rule_path
 from clawback.guard import Demotion
 from clawback.inventory.rule_catalogue import CataloguedRule, RuleCatalogue
@@ -49,8 +50,11 @@ async def show_rules(request: Request) -> Response:
 
 
 async def show_rule(request: Request) -> Response:
-    """Show one rule: what it does, what became of its cases, its tests and its source."""
-    read_query(request, frozenset())
+    """Show one rule: what it does, what became of its cases, its tests and its source.
+
+    `since` is an earlier version, to compare.
+    """
+    since = read_query(request, frozenset({"since"})).get("since", "")
     services, visitor = services_of(request), visitor_of(request)
     catalogue, rule = await find_rule(request)
     name = rule.listed.name
@@ -66,9 +70,15 @@ async def show_rule(request: Request) -> Response:
         may_confirm=visitor.may(Role.OPERATOR),
         may_compute=visitor.may(Role.ANALYST),
         problem=catalogue.problem,
+        comparison=_compare(services, rule, since) if since else None,
     )
     command = f"clawback rules test --rule {name} --coverage"
     return render_page(request, "rule", view, title=name, command=command, has_charts=True)
+
+
+def _compare(services: Services, rule: CataloguedRule, since: str) -> VersionComparison:
+    name, loaded = rule.listed.name, rule.listed.version
+    return compare_versions(since, services.rules.find_source(name, since), loaded, rule.source)
 
 
 async def confirm_rule(request: Request) -> Response:

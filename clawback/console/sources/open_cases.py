@@ -68,5 +68,5 @@ class OpenCases:
         return await CaseGateway(self.client).read_part(case_id, number)
 
     async def _read(self, case_id: str, run: str | None) -> CaseFile:
-        facts, ui = await self.rules.read_facts(), self.settings.temporal_ui
+        facts, ui = await self.rules.find_facts(), self.settings.temporal_ui
         return await CaseFileReader(self.client, facts, ui).read(case_id, run=run, whole=False)

@@ -20,6 +20,7 @@ from clawback.cases import CaseState
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.summary import CaseSummary, DecisionNote
 from clawback.console.changes import Changes
+from clawback.console.sources.overlays import Overlays
 from clawback.model.level import Level
 from clawback.model.loggable import LoggableText
 from clawback.telemetry.supervisor import BackgroundTask, Supervisor
@@ -202,6 +203,9 @@ class ReadModel:
     _parts: dict[str, dict[str, int]] = field(default_factory=dict)
     _totals: CaseTotals | None = None
 
+    def __post_init__(self) -> None:
+        self._overlays = Overlays(self.now)
+
     @property
     def cases(self) -> Iterable[ListedCase]:
         """All cases, in no order."""
@@ -258,7 +262,7 @@ class ReadModel:
         seen: dict[tuple[str, datetime], ListedCase] = {}
         query = wanted.query(self.index_keys())
         async for entry in list_entries(self.client, query, page_size=LEAN_PAGE):
-            case = ListedCase.of(entry.read_line())
+            case = self._overlays.apply(ListedCase.of(entry.read_line()))
             seen[case.key] = case
             if len(seen) >= MOST_CASES:
                 break
@@ -266,7 +270,9 @@ class ReadModel:
         self.read_at, self.problem = asked_at, ""
 
     def overlay(self, case: ListedCase) -> None:
-        """Show what a person has just decided, before the index says so."""
+        """Show what a person has just decided, before the index says so, for a minute at most."""
+        if (before := self._cases.get(case.key)) is not None:
+            self._overlays.put(before, case)
         self._take({case.key: case})
 
     def _take(self, seen: Mapping[tuple[str, datetime], ListedCase]) -> None:

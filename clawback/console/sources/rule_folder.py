@@ -5,7 +5,11 @@ operations page compares versions.
 """
 
 import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from clawback.console.jobs.child_job import JobFailed, run_in_child
 from clawback.console.jobs.rule_jobs import CATALOGUE_LIMITS, load_catalogue
@@ -13,6 +17,11 @@ from clawback.inventory.rule_catalogue import RuleCatalogue
 from clawback.inventory.rule_list import ceiling_of
 from clawback.rules.tools.rule_facts import RuleFacts
 from clawback.settings import Settings
+
+_PATIENCE: Final = 5.0
+"""Seconds that the page of a case waits for rules that were never read; else it does without."""
+_MOST_VERSIONS: Final = 200
+"""Versions of rules whose source is kept, to compare a case with the rules of today."""
 
 
 class RuleFolder:
@@ -23,6 +32,8 @@ class RuleFolder:
         self._turn = asyncio.Lock()
         self._fingerprint: object = None
         self._known: RuleCatalogue | None = None
+        self._reading: asyncio.Task[RuleFacts | None] | None = None
+        self._sources: OrderedDict[tuple[str, str], Sequence[str]] = OrderedDict()
 
     async def read(self) -> RuleCatalogue:
         """Return the rules. If a new version has errors: the last good ones, and the problem.
@@ -40,7 +51,21 @@ class RuleFolder:
                 if found.problem and self._known is not None:
                     found = _keep(self._known, found)
                 self._known = found
+                self._keep_sources(found)
             return self._known
+
+    def find_source(self, rule: str, version: str) -> Sequence[str] | None:
+        """Return the lines of a version of a rule; None if it was not loaded here."""
+        return self._sources.get((rule, version))
+
+    def _keep_sources(self, found: RuleCatalogue) -> None:
+        for rule in found.rules:
+            key = (rule.listed.name, rule.listed.version)
+            if key not in self._sources:
+                self._sources[key] = rule.source
+        current = {(rule.listed.name, rule.listed.version) for rule in found.rules}
+        for key in [key for key in self._sources if key not in current][:-_MOST_VERSIONS]:
+            del self._sources[key]
 
     async def read_facts(self) -> RuleFacts | None:
         """Return what the files of cases tell of the rules; None if they cannot be read."""
@@ -48,6 +73,33 @@ class RuleFolder:
             return (await self.read()).facts
         except JobFailed:
             return None
+
+    @property
+    def known_facts(self) -> RuleFacts | None:
+        """The facts as they were read last; None if they never were."""
+        return self._known.facts if self._known else None
+
+    async def find_facts(self) -> RuleFacts | None:
+        """Return the facts that are known, and read them anew beside that.
+
+        Of a folder that was never read it waits some seconds; None if that is not enough.
+        """
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self.read_facts())
+        if self._known is None:
+            await asyncio.wait({self._reading}, timeout=_PATIENCE)
+        return self.known_facts
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """End the reading that is under way when the block is left."""
+        try:
+            yield
+        finally:
+            if self._reading is not None:
+                self._reading.cancel()
+                with suppress(asyncio.CancelledError):
+                    await self._reading
 
     async def _load(self, folder: Path, safety: Path | None) -> RuleCatalogue:
         ceiling = ceiling_of(self._settings)

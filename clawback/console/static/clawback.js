@@ -1,9 +1,9 @@
-// Keys, copy buttons, drafts, and how old the page is. Everything that reads or decides works
-// without this file.
+// Keys, copy buttons, drafts, and how old the page is. Reading and deciding work without it.
 "use strict";
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
-  const $$ = (selector) => [...document.querySelectorAll(selector)];
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const on = (name, act) => document.addEventListener(name, act);
   const STALE = 60000, SILENT = 15000;
   let heard = Date.now(), going = 0;
 
@@ -24,15 +24,12 @@
     k: () => step(-1),
     x: () => $("input[type=checkbox]", currentRow() ?? document)?.click(),
     o: () => open(currentRow()),
-    a: () => focusOn("[data-key=a]"),
-    d: () => focusOn("[data-key=d]"),
-    u: () => focusOn("[data-key=u]"),
-    e: () => focusOn("[data-key=e]"),
-    c: () => focusOn("[data-key=c]"),
     "/": () => $("#search")?.focus(),
     "?": () => $("#help")?.showModal(),
     g: () => { going = Date.now(); },
   };
+
+  for (const key of "adeuc") KEYS[key] = () => focusOn(`[data-key=${key}]`);
 
   const currentRow = () => document.activeElement?.closest("[data-row]");
 
@@ -42,7 +39,7 @@
     found?.focus();
   }
 
-  document.addEventListener("keydown", (event) => {
+  on("keydown", (event) => {
     const typing = event.target.closest("input:not([type=checkbox]), textarea, select");
     if (typing || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (document.body.hasAttribute("data-no-letter-keys") || $("dialog[open]")) return;
@@ -55,9 +52,7 @@
     if (act) { event.preventDefault(); act(); }
   });
 
-  // copy
-
-  document.addEventListener("click", async (event) => {
+  on("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
     try {
@@ -73,31 +68,29 @@
 
   const draftKey = (field) => `draft ${location.pathname} ${field.name}`;
 
-  function restoreDrafts() {
-    for (const field of $$("[data-draft]")) {
-      const kept = sessionStorage.getItem(draftKey(field));
-      if (kept && !field.value) field.value = kept;
-    }
+  for (const field of $$("[data-draft]")) {
+    const kept = sessionStorage.getItem(draftKey(field));
+    if (kept && !field.value) field.value = kept;
   }
 
-  document.addEventListener("input", (event) => {
+  on("input", (event) => {
     const field = event.target.closest("[data-draft]");
     if (field) sessionStorage.setItem(draftKey(field), field.value);
   });
 
-  // The draft goes when the answer is a success.
-  document.addEventListener("htmx:after:request", (event) => {
+  // A success ends a draft; a refused stream says why.
+  on("htmx:after:request", (event) => {
     const status = event.detail?.ctx?.response?.status ?? 0;
-    if (status >= 200 && status < 300) {
-      for (const field of event.target.querySelectorAll?.("[data-draft]") ?? []) {
-        sessionStorage.removeItem(draftKey(field));
-      }
+    if (event.target.id === "live") lost = WHY[status] ?? lost;
+    if (status < 200 || status >= 300) return;
+    for (const field of $$("[data-draft]", event.target)) {
+      sessionStorage.removeItem(draftKey(field));
     }
   });
 
-  // buttons: sent once, and a word after five seconds
+  // sent once, and a word after five seconds
 
-  document.addEventListener("submit", (event) => {
+  on("submit", (event) => {
     const form = event.target.closest("form[data-once]");
     if (!form) return;
     if (form.dataset.sent) { event.preventDefault(); return; }
@@ -108,50 +101,51 @@
     }, 5000);
   });
 
-  document.addEventListener("htmx:finally:request", (event) => {
+  on("htmx:finally:request", (event) => {
     delete event.target.dataset?.sent;
     const note = $("[data-sending]", event.target);
     if (note) note.hidden = true;
   });
 
   // A decision that did not count: its answer has the difference, which is read first.
-  document.addEventListener("htmx:after:swap", () => $("#decision [data-focus]")?.focus());
+  on("htmx:after:swap", () => $("#decision [data-focus]")?.focus());
 
-  const hear = () => { heard = Date.now(); };
-  for (const name of ["hello", "ping", "case-changed", "list-changed", "undo-progress", "stop-changed"]) {
-    document.addEventListener(name, hear);
-  }
+  const LOST = "· connection lost; showing an earlier state";
+  const WHY = {
+    401: "You are signed out. Sign in again in a new tab.",
+    429: "· not live: two other windows are",
+  };
+  let lost = LOST, pause = 4000;
 
-  document.addEventListener("list-changed", (event) => {
+  const hear = () => { heard = Date.now(); lost = LOST; pause = 4000; };
+  "hello ping case-changed list-changed undo-progress stop-changed".split(" ")
+    .forEach((name) => on(name, hear));
+
+  on("list-changed", (event) => {
     const note = $("#news");
     if (note && event.detail?.data !== note.dataset.version) note.hidden = false;
   });
 
-  document.addEventListener("htmx:sse:error", (event) => {
-    if (event.detail?.status === 401) setConnection("You are signed out. Sign in again in a new tab.");
-  });
-
-  function setConnection(text) {
-    const found = $("#connection");
-    if (found && found.textContent !== text) found.textContent = text;
-  }
+  on("htmx:sse:error", (event) => { lost = WHY[event.detail?.status] ?? lost; });
 
   setInterval(() => {
-    if (!$("#live")) return;
-    const silence = Date.now() - heard;
-    if (silence > SILENT) setConnection("· connection lost; this page shows an earlier state");
-    else setConnection("· live");
+    const live = $("#live"), silence = Date.now() - heard;
+    if (!live) return;
+    const now = live._htmx?.sse ? "· live" : "", note = $("#connection");
+    // htmx may start before its extension, and repeats no first connection that was refused.
+    if (!live._htmx) htmx.process(live);
+    else if (silence > pause && !now && !document.hidden) {
+      pause = silence + 5000;
+      htmx.trigger(live, "reconnect");
+    }
+    const text = silence > SILENT || lost !== LOST ? lost : now;
+    if (note && note.textContent !== text) note.textContent = text;
     for (const button of $$("[data-decides]")) {
-      const isStale = silence > STALE;
-      if (isStale !== button.hasAttribute("data-stale")) {
-        button.toggleAttribute("data-stale", isStale);
-        button.disabled = isStale;
-        button.title = isStale ? "Refresh the page first" : "";
-      }
+      if (silence > STALE === button.hasAttribute("data-stale")) continue;
+      button.disabled = button.toggleAttribute("data-stale");
+      button.title = button.disabled ? "Refresh the page first" : "";
     }
   }, 1000);
-
-  // a minute before the session ends
 
   const ending = $("#session-end");
   let endsAt = Date.now() + 1000 * (ending?.dataset.seconds ?? 0);
@@ -164,10 +158,7 @@
     else location.assign("/sign-in");
   });
 
-  // start
-
   const zone = $("#browser-zone");
   if (zone) zone.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  restoreDrafts();
   $("[data-focus]")?.focus();
 })();

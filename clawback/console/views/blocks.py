@@ -1,20 +1,22 @@
 """Blocks of senders that clawback made: what each matches, who wants it, until when."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from clawback.cloudflare import BlockedSender
 from clawback.console.views.mail_text import show_address, show_mail_text
-from clawback.console.views.times import ShownTime, show_time
+from clawback.console.views.times import ShownTime, format_absolute, show_time
 from clawback.inventory.block_states import BlockState, compare_block
 from clawback.temporal.block_gateway import ActiveBlock
 from clawback.temporal.names import case_and_part
 
 MOST_LISTED: Final = 500
+_EXTENSIONS: Final = (7, 30, 90)
+"""Days that the page of a case offers."""
 _STATES: Final[Mapping[BlockState, tuple[str, str]]] = {
     BlockState.OURS: ("ours", "good-text"),
     BlockState.CHANGED: ("changed by somebody: it is left alone", "warn-text"),
@@ -69,6 +71,46 @@ class BlockView:
     ended: str
     said: str
     may_change: bool
+
+
+@dataclass(frozen=True)
+class Extension:
+    """One choice of how much longer a block stands: the end that it asks for, and how that reads.
+
+    A fixed end counts once, however often the form is sent.
+    """
+
+    until: str
+    text: str
+
+
+@dataclass(frozen=True)
+class CaseBlock:
+    """A block that a case made or claims; without extensions the person may not extend it."""
+
+    block: BlockRow
+    extend_path: str
+    extensions: tuple[Extension, ...]
+
+
+def build_case_blocks(
+    blocks: Iterable[ActiveBlock], now: datetime, zone: ZoneInfo, *, may_extend: bool
+) -> tuple[CaseBlock, ...]:
+    """Build the blocks of one case, the first to end on top."""
+    return tuple(
+        CaseBlock(
+            block=build_row(one, None, now, zone),
+            extend_path=f"/ops/blocks/{quote(one.id, safe='')}/extend",
+            extensions=tuple(_extend(one.expires_at, zone)) if may_extend else (),
+        )
+        for one in sorted(blocks, key=lambda block: block.expires_at)
+    )
+
+
+def _extend(end: datetime, zone: ZoneInfo) -> Iterator[Extension]:
+    for days in _EXTENSIONS:
+        until = end + timedelta(days=days)
+        yield Extension(until.isoformat(), f"{days} days more: {format_absolute(until, zone)}")
 
 
 def build_blocks(

@@ -38,8 +38,19 @@ class RecordsView:
 
 
 @dataclass(frozen=True)
+class DecidedMessage:
+    """One message of a decision."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
 class DecisionReceipt:
-    """What proves a decision: who decided what, under which digest, and where it is recorded."""
+    """What proves a decision: who decided what, under which digest, and where it is recorded.
+
+    `messages_text` says what the list is; it may not be the one that was decided.
+    """
 
     case: str
     case_path: str
@@ -51,7 +62,8 @@ class DecisionReceipt:
     digest: str
     rule: str
     rule_version: str
-    messages: tuple[str, ...]
+    messages: tuple[DecidedMessage, ...]
+    messages_text: str
     is_list_exact: bool
     record: str
     head: str

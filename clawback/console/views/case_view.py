@@ -8,6 +8,7 @@ from clawback.cases import CaseState
 from clawback.cases.clauses import split_reason
 from clawback.cases.notes import LONGEST_COMMENT
 from clawback.console.sources.read_model import ListedCase
+from clawback.console.views.blocks import CaseBlock
 from clawback.console.views.budget_rows import BudgetRow, build_budgets
 from clawback.console.views.clause_scores import ClauseScores, score_clauses
 from clawback.console.views.correlation_chart import CorrelationChart, build_chart
@@ -71,6 +72,7 @@ class MoreLinks:
     blocks_path: str = ""
     audit_path: str = ""
     rule_path: str = ""
+    compare_path: str = ""
     cloudflare: str = ""
     temporal: str = ""
     trace_id: str = ""
@@ -89,6 +91,7 @@ class CaseView:
     mode: str
     rule: str
     rule_title: str
+    rule_change: str
     subject: str
     sender: str
     sender_name: str
@@ -108,6 +111,8 @@ class CaseView:
     related: RelatedCases | None
     budgets: tuple[BudgetRow, ...]
     way_back: tuple[str, ...]
+    blocks: tuple[CaseBlock, ...]
+    key: str
     outcomes: tuple[str, ...]
     timeline: tuple[TimelineLine, ...]
     comments: tuple[CommentLine, ...]
@@ -135,6 +140,7 @@ class CaseFacts:
     present: PresentForm
     lookers: tuple[ShownLooker, ...] = ()
     undone: Mapping[str, UndoneAction] | None = None
+    blocks: tuple[CaseBlock, ...] = ()
 
 
 def build_case(facts: CaseFacts) -> CaseView:
@@ -156,6 +162,7 @@ def build_case(facts: CaseFacts) -> CaseView:
         mode=plan.mode,
         rule=plan.rule,
         rule_title=plan.title or plan.rule,
+        rule_change=_describe_version(file),
         subject=(show_mail_text(first.subject) if first else "") or "(no subject)",
         sender=(show_address(first.sender) if first else "") or "(no sender)",
         sender_name=show_mail_text(first.sender_name) if first else "",
@@ -176,6 +183,8 @@ def build_case(facts: CaseFacts) -> CaseView:
         related=build_related(facts.listed, facts.every, clock) if facts.listed else None,
         budgets=build_budgets(file, clock.now),
         way_back=tuple(describe_way_back(plan.actions, facts.undone)) if file.proposal else (),
+        blocks=facts.blocks,
+        key=plan.case_id.removeprefix(f"{names.CASE}/"),
         outcomes=tuple(_summarize_outcomes(file)),
         timeline=tuple(
             TimelineLine(clock.show(one.at), show_mail_text(describe_entry(one), _LONGEST_ENTRY))
@@ -193,6 +202,16 @@ def build_case(facts: CaseFacts) -> CaseView:
         more=facts.more,
         unanswered=tuple(show_mail_text(f"{id_}: {why}") for id_, why in file.unanswered.items()),
         may_write=facts.asked.may_decide and is_open,
+    )
+
+
+def _describe_version(file: CaseFile) -> str:
+    """Say that the rule has changed since the case opened; empty if not, or if nobody knows."""
+    if file.current is None or file.current == file.plan.version:
+        return ""
+    return (
+        f"The rule has changed since: the case keeps version {file.plan.version}, loaded is "
+        f"{file.current}."
     )
 
 

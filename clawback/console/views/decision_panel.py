@@ -32,6 +32,7 @@ class Asked:
     path: str
     query: str
     key: str
+    seen: str = ""
     change: ChangeView | None = None
     problem: str = ""
     reason: str = ""
@@ -59,6 +60,7 @@ class DecisionPanel:
     approve_path: str = ""
     deny_path: str = ""
     news_path: str = ""
+    added_path: str = ""
     has_approved: bool = False
     change: ChangeView | None = None
     problem: str = ""
@@ -135,6 +137,9 @@ def _fill(
         deny_text=f"Deny {len(proposal.messages):,}",
         has_approved=asked.identity.person in approvals,
         news_path=f"{asked.path}/news{join}seen={proposal.digest}",
+        added_path=f"{asked.path}/messages{join}seen={asked.seen}"
+        if asked.change and asked.change.added_ids
+        else "",
     )
 
 

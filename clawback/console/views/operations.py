@@ -7,6 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from clawback.console.sources.operations import OperationsReading, WorkerReading
+from clawback.console.views.channels import ChannelRow, build_channel
 from clawback.console.views.mail_text import show_mail_text
 from clawback.console.views.times import ShownTime, describe_duration, format_absolute, show_time
 from clawback.doctor import CheckStatus, Finding
@@ -14,7 +15,6 @@ from clawback.guard import GuardSnapshot, Spending
 from clawback.model.durations import format_duration
 from clawback.model.polling import PollerStatus
 from clawback.model.texts import plural
-from clawback.temporal.channel_health import ChannelHealth
 from clawback.temporal.fan_out import Answers
 from clawback.temporal.queue_depths import QueueDepth
 from clawback.temporal.worker_versions import Deployment, describe_problems
@@ -97,18 +97,6 @@ class BuildRow:
 
 
 @dataclass(frozen=True)
-class ChannelRow:
-    """How well one notification channel delivers."""
-
-    channel: str
-    state: str
-    tone: str
-    last_success: ShownTime | None
-    last_failure: ShownTime | None
-    waiting: str
-
-
-@dataclass(frozen=True)
 class OperationsView:
     """The whole page; `unread` names what did not answer."""
 
@@ -142,7 +130,7 @@ def build_operations(
         guard=tuple(_describe_guard(guard, zone)) if guard else (),
         demoted=tuple(_build_demoted(guard, now, zone)) if guard else (),
         builds=tuple(_build_builds(deployment)) if deployment else (),
-        channels=tuple(_build_channel(one, now, zone) for one in reading.channels or ()),
+        channels=tuple(build_channel(one, now, zone) for one in reading.channels or ()),
         unread=tuple(_find_unread(reading)),
         may_check=may_check,
     )
@@ -305,19 +293,6 @@ def _build_builds(deployment: Deployment) -> Iterator[BuildRow]:
             worker="runs" if one.has_worker else "no worker",
             pinned=f"{one.pinned:,}",
         )
-
-
-def _build_channel(one: ChannelHealth, now: datetime, zone: ZoneInfo) -> ChannelRow:
-    quiet = f", {one.quiet:,} until quiet hours end" if one.quiet else ""
-    was_used = one.last_success is not None or one.last_failure is not None
-    return ChannelRow(
-        channel=show_mail_text(one.channel),
-        state="fails" if one.is_failing else "delivers" if was_used else "not used yet",
-        tone=_BAD if one.is_failing else _GOOD if was_used else _PLAIN,
-        last_success=show_time(one.last_success, now, zone) if one.last_success else None,
-        last_failure=show_time(one.last_failure, now, zone) if one.last_failure else None,
-        waiting=f"{one.waiting:,}{quiet}",
-    )
 
 
 # ---- the doctor

@@ -51,12 +51,13 @@ def build_change(change: ProposalChange, targets: Mapping[str, Target]) -> Chang
 
 def _name(ids: Iterable[str], targets: Mapping[str, Target]) -> tuple[str, ...]:
     known = list(ids)
-    named = [_describe(id_, targets.get(id_)) for id_ in known[:_MOST_NAMED]]
+    named = [describe_message(id_, targets.get(id_)) for id_ in known[:_MOST_NAMED]]
     more = [f"and {len(known) - _MOST_NAMED:,} more"] if len(known) > _MOST_NAMED else []
     return (*named, *more)
 
 
-def _describe(id_: str, target: Target | None) -> str:
+def describe_message(id_: str, target: Target | None) -> str:
+    """Name a message by subject, sender and mailbox; by its id, if nothing else is known."""
     if target is None:
         return show_mail_text(id_)
     subject = show_mail_text(target.subject) or "(no subject)"

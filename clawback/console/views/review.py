@@ -1,12 +1,14 @@
 """Bulk review: an explicit list of held cases, what approving them comes to, and what became."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from clawback.actions import BudgetKind
+from clawback.cases import Limit
 from clawback.cases.bulk import HeldCase, HeldSelection
 from clawback.cases.hold_cause import HoldCause
 from clawback.console.requests.case_keys import CaseKey
@@ -16,6 +18,7 @@ from clawback.console.views.mail_text import show_address, show_mail_text
 from clawback.console.views.times import ShownTime, format_absolute, show_time
 from clawback.guard import Budgets, GuardSnapshot, Spending
 from clawback.model.texts import plural
+from clawback.rules.tools.rule_facts import RuleFacts
 
 
 @dataclass(frozen=True)
@@ -135,22 +138,48 @@ def build_result(heading: str, lines: Sequence[ResultLine], held: Sequence[CaseK
     return ResultView(heading, tuple(lines), sums, path)
 
 
-def describe_budgets(
-    guard: GuardSnapshot | None, budgets: Budgets | None, messages: int, now: datetime
-) -> Iterator[str]:
-    """Say what the budgets of all rules would be after moving messages; nothing if unknown."""
-    if guard is None or budgets is None:
+@dataclass(frozen=True)
+class BudgetFacts:
+    """What budgets are described by: the guard's counters, and the limits; None where unknown."""
+
+    guard: GuardSnapshot | None
+    budgets: Budgets | None
+    rules: RuleFacts | None
+
+
+def describe_budgets(facts: BudgetFacts, selection: HeldSelection, now: datetime) -> Iterator[str]:
+    """Say what the budgets of each rule and of all would be after moving the messages."""
+    if facts.guard is None:
         return
-    spending = Spending(guard.counters)
-    for limit in budgets.overall:
+    spending, rules = Spending(facts.guard.counters), Counter[str]()
+    for case in selection.cases:
+        rules[case.id.split("/")[1]] += case.messages
+
+    for rule, messages in sorted(rules.items()) if facts.rules else ():
+        limits = facts.rules.limits_of(rule) if facts.rules else ()
+        yield from _after(spending, f"rule/{rule}", f"the rule {rule}", limits, messages, now)
+    overall = facts.budgets.overall if facts.budgets else ()
+    yield from _after(spending, "all", "all rules", overall, selection.messages, now)
+
+
+def _after(  # noqa: PLR0913, PLR0917 - what one line says
+    spending: Spending,
+    key: str,
+    whose: str,
+    limits: Iterable[Limit],
+    messages: int,
+    now: datetime,
+) -> Iterator[str]:
+    for limit in limits:
         if limit.kind is not BudgetKind.MESSAGES:
             continue
-        spent = spending.spent(f"all/{limit.kind}", limit.per, now)
-        after = f"{spent + messages:,} of {limit} (now {spent:,})"
-        too_many = (
-            "; further cases of any rule are then held" if spent + messages > limit.most else ""
+        spent = spending.spent(f"{key}/{limit.kind}", limit.per, now)
+        which = "any rule" if key == "all" else "it"
+        too_many = f"; further cases of {which} are then held"
+        yield (
+            f"Budget of {whose} after this: {spent + messages:,} of {limit} (now {spent:,})"
+            f"{too_many if spent + messages > limit.most else ''}"
         )
-        yield f"Budget of all rules after this: {after}{too_many}"
 
 
 def describe_decided(case: ListedCase | None, state: str, zone: ZoneInfo) -> str:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from clawback.console.sources.rule_outcomes import WINDOW, DayCount, RuleOutcomes
 from clawback.console.views.mail_text import show_mail_text, show_rule_text
 from clawback.console.views.rule_source import SourceLine, highlight
+from clawback.console.views.rule_versions import VersionComparison
 from clawback.console.views.times import ShownTime, show_time
 from clawback.guard import Demotion
 from clawback.inventory.rule_catalogue import CataloguedRule, RuleCatalogue
@@ -128,6 +129,7 @@ class RuleView:
     problem: str
     cases_path: str
     spans: tuple[Choice, ...]
+    comparison: VersionComparison | None
 
 
 def build_rules(
@@ -223,6 +225,7 @@ def build_rule(  # noqa: PLR0913 - what the page shows
     may_confirm: bool,
     may_compute: bool,
     problem: str,
+    comparison: VersionComparison | None = None,
 ) -> RuleView:
     """Build the page of one rule; `demotion` is None if it is not demoted, or not known why."""
     listed, found = rule.listed, outcomes or _NOTHING
@@ -257,6 +260,7 @@ def build_rule(  # noqa: PLR0913 - what the page shows
         problem=show_rule_text(problem),
         cases_path=f"/?{urlencode({'state': 'all', 'rule': listed.name})}",
         spans=tuple(Choice(one, one == _SPANS[1]) for one in _SPANS),
+        comparison=comparison,
     )
 
 

@@ -29,11 +29,15 @@ _MOST_NAMED: Final = 20
 
 @dataclass(frozen=True)
 class UndoRow:
-    """One thing that an undo takes back, or cannot. `note` says what is special about it."""
+    """One thing that an undo takes back, or cannot. `note` says what is special about it.
+
+    Of a message, `who` are sender and mailbox, and `subject` is empty if it could not be read.
+    """
 
     case: str
     case_path: str
     subject: str
+    who: str
     detail: str
     now: str
     after: str
@@ -102,7 +106,7 @@ def build_undo(
     """Build the dry run, with one page of its rows that starts at a number."""
     found, judged = preview.found, preview.judgement.assessment
     verdicts = preview.judgement.verdicts
-    every = _rows(found.candidates, verdicts)
+    every = _rows(found.candidates, verdicts, preview.judgement.subjects)
     rows = tuple(islice(every, first, first + PAGE_SIZE))
     size = sum(_count_rows(one) for one in found.candidates)
     has_more = first + PAGE_SIZE < size
@@ -221,12 +225,16 @@ def _count_rows(one: UndoCandidate) -> int:
     return one.plan.size + len(one.plan.irreversible)
 
 
-def _rows(candidates: Sequence[UndoCandidate], verdicts: Mapping[str, str]) -> Iterator[UndoRow]:
+def _rows(
+    candidates: Sequence[UndoCandidate], verdicts: Mapping[str, str], subjects: Mapping[str, str]
+) -> Iterator[UndoRow]:
     for one in candidates:
-        yield from _rows_of_case(one, verdicts)
+        yield from _rows_of_case(one, verdicts, subjects)
 
 
-def _rows_of_case(one: UndoCandidate, verdicts: Mapping[str, str]) -> Iterator[UndoRow]:
+def _rows_of_case(
+    one: UndoCandidate, verdicts: Mapping[str, str], subjects: Mapping[str, str]
+) -> Iterator[UndoRow]:
     _, rule, hash_, *_ = one.plan.case.split("/")
     case, path = f"{rule} {hash_[:8]}", f"/cases/{rule}/{hash_}?run={one.case.run[:8]}"
     places = _places(one.basis)
@@ -237,7 +245,8 @@ def _rows_of_case(one: UndoCandidate, verdicts: Mapping[str, str]) -> Iterator[U
         yield UndoRow(
             case=case,
             case_path=path,
-            subject=f"{show_address(target.sender)} → {show_address(target.mailbox)}",
+            subject=show_mail_text(subjects.get(target.id)),
+            who=_describe_way(target),
             detail=target.id,
             now=f"{places.get(target.id, 'moved')}, verdict {show_mail_text(verdict)}",
             after="Inbox",
@@ -248,13 +257,14 @@ def _rows_of_case(one: UndoCandidate, verdicts: Mapping[str, str]) -> Iterator[U
         now = "on the list of the account"
         note = "removed only if it is still ours"
         what = show_mail_text(policy.describe_in_full())
-        yield UndoRow(case, path, what, "", now, "removed", note, "")
+        yield UndoRow(case, path, what, "", "", now, "removed", note, "")
     for correction in one.plan.corrections:
         target = correction.target
         yield UndoRow(
             case=case,
             case_path=path,
-            subject=f"{show_address(target.sender)} → {show_address(target.mailbox)}",
+            subject=show_mail_text(subjects.get(target.id)),
+            who=_describe_way(target),
             detail=target.id,
             now="reclassified",
             after=f"reclassified as {correction.disposition}",
@@ -263,7 +273,11 @@ def _rows_of_case(one: UndoCandidate, verdicts: Mapping[str, str]) -> Iterator[U
         )
     for text in one.plan.irreversible:
         what, why = show_mail_text(text), "it has no inverse"
-        yield UndoRow(case, path, what, "", "took effect", "stays", why, "warn-text")
+        yield UndoRow(case, path, what, "", "", "took effect", "stays", why, "warn-text")
+
+
+def _describe_way(target: Target) -> str:
+    return f"{show_address(target.sender)} → {show_address(target.mailbox)}"
 
 
 def _places(basis: UndoBasis) -> dict[str, str]:

@@ -31,6 +31,15 @@ class RuleFacts(BaseModel):
     undo: UndoLimits | None = None
     has_safety: bool = False
 
+    def limits_of(self, rule: str, otherwise: tuple[Limit, ...] = ()) -> tuple[Limit, ...]:
+        """Return what a reservation of a rule is held to: its own limits, else the common ones.
+
+        `otherwise` are its own limits if it is not loaded any more.
+        """
+        own = self.limits.get(rule, otherwise)
+        kinds = {limit.kind for limit in own}
+        return (*own, *(limit for limit in self.budgets.rule if limit.kind not in kinds))
+
 
 def facts_of(rules: "RuleSet") -> RuleFacts:
     """Take the facts out of loaded rules."""
