@@ -8,6 +8,7 @@ from typing import ParamSpec
 
 import typer
 
+from bench.alerts import alerts
 from bench.backtest import backtest
 from bench.chaos import chaos
 from bench.console import console
@@ -27,7 +28,7 @@ from bench.structure import structure
 from clawback.cli.exits import ExitCode, exit_now
 
 P = ParamSpec("P")
-LONG = {"precision", "lists", "storm", "decoys", "chaos", "soak", "memory", "console"}
+LONG = {"precision", "lists", "storm", "decoys", "chaos", "soak", "memory", "console", "alerts"}
 """Benches that run only when they are named."""
 COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "latency": latency,
@@ -46,6 +47,7 @@ COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "soak": soak,
     "memory": memory,
     "console": console,
+    "alerts": alerts,
 }
 
 

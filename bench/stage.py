@@ -120,11 +120,12 @@ class Server:
 
 @dataclass(frozen=True)
 class Responder:
-    """A running clawback: server, simulator and worker."""
+    """A running clawback: server, simulator and worker, and where the metrics of that are."""
 
     server: Server
     witness: Witness
     worker: ChildProcess
+    metrics: str = ""
 
     @property
     def cases(self) -> CaseGateway:
@@ -181,7 +182,7 @@ async def clawback(
                 Path(folder),
             )
             async with ProcessGroup((worker,)).running():
-                responder = Responder(server, witness, worker)
+                responder = Responder(server, witness, worker, metrics)
                 await eventually(lambda: _polled(responder.pollers))
                 yield responder
 
