@@ -74,7 +74,7 @@ def test_every_variable_is_a_setting(name: str) -> None:
     """A worker refuses variables that it does not know; the chart sets none of those."""
     known = {variable(field) for field in Settings.model_fields}
     for pod in pods(render(example(name))):
-        ours = {one for one in environment(pod) if one.startswith("CLAWBACK_")}
+        ours = {one for one in environment(pod) if one.startswith(("CLAWBACK_", "CLOUDFLARE_"))}
         assert ours <= known
 
 
@@ -128,13 +128,14 @@ def test_secrets_are_files_or_references() -> None:
     pod = found["StatefulSet", "clawback-worker"]["spec"]["template"]["spec"]
     variables = environment(pod)
     assert variables["CLAWBACK_ENCRYPTION_KEY_FILE"] == "/etc/clawback/secrets/encryption-keys"
-    reference = {"name": "clawback-prod", "key": "api-token"}
-    assert variables["CLOUDFLARE_API_TOKEN"] == {"secretKeyRef": reference}
+    reference = {"name": "clawback-prod", "key": "smtp-password"}
+    assert variables["SMTP_PASSWORD"] == {"secretKeyRef": reference}
+    assert "CLOUDFLARE_API_TOKEN" not in variables
     (volume,) = (one["secret"] for one in pod["volumes"] if one["name"] == "secrets")
     assert volume["defaultMode"] == 0o440
-    wanted = {one["key"] for one in volume["items"]} | {"api-token", "smtp-password"}
+    wanted = {one["key"] for one in volume["items"]} | {"smtp-password"}
     external = found["ExternalSecret", "clawback-prod"]["spec"]["data"]
-    assert {one["secretKey"] for one in external} == wanted | {"temporal-api-key"}
+    assert {one["secretKey"] for one in external} == wanted >= {"api-token", "temporal-api-key"}
 
 
 @pytest.mark.parametrize(("name", "kind"), [("minimal", "StatefulSet"), ("mtls", "Deployment")])
