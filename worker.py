@@ -80,9 +80,12 @@ from clawback.telemetry import (
 )
 from clawback.telemetry.activity_interceptor import ActivityInterceptor
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
+from clawback.telemetry.exposition import Scrape
+from clawback.telemetry.metric_labels import label_all
 from clawback.telemetry.metric_series import initialise_names
 from clawback.telemetry.probes import ProcessProbes
 from clawback.telemetry.runtime import build_runtime
+from clawback.telemetry.server import Health, MetricsServer
 from clawback.telemetry.supervisor import BackgroundTask, Supervisor
 from clawback.telemetry.tracing import TracingUnavailable, start_tracing
 from clawback.temporal import names
@@ -198,7 +201,7 @@ class WorkerProcess:
 
         stop_tracing = start_tracing(settings.tracing, "clawback-worker")
         stack.push_async_callback(asyncio.to_thread, stop_tracing)
-        telemetry = build_runtime()
+        telemetry = build_runtime(settings.labels)
         temporal_key = api_key_of(settings)
         client = await connect(settings, runtime=telemetry.runtime, on_refused=self._refusals.note)
         if plaintext := describe_plaintext(client.service_client.config):
@@ -206,19 +209,13 @@ class WorkerProcess:
         await check_namespace(client, settings.lookback_of(EventKind.SUBMISSION))
         keeper = build_keeper(settings, client)
         await create_watchdog(client, await keeper.open())
-        intervals = {source: settings.interval_of(source) for source in EventKind}
+
         versioning = deployment_config(settings)
         monitor = WorkerMonitor(client, telemetry.scrape, versioning.version)
         versions = VersionMonitor(client, versioning.version)
         tasks = Supervisor()
         metrics.show_failed_tasks(tasks)
-        polls = PollHealth(PollerGateway(client), intervals)
-        health = join_health(tasks, monitor, versions, polls)
-        probes = {"/livez": self._probes.find_hang, "/readyz": self._probes.find_unready}
-        stack.enter_context(
-            serve_metrics(settings.metrics, [telemetry.scrape], health, probes=probes)
-        )
-        initialise_names(activity_types(), workflow_types())
+        stack.enter_context(self._serve_metrics(client, telemetry.scrape, tasks, monitor, versions))
         permit = SuspensionPermit(KillSwitch(keeper))
         for task, work in {
             BackgroundTask.EVENT_LOOP: self._probes.watch,
@@ -231,22 +228,14 @@ class WorkerProcess:
             await stack.enter_async_context(tasks.running(task, work))
 
         api = await stack.enter_async_context(connect_api(settings, permit))
-        metrics.API_RATE_LIMIT_REMAINING.set_function(lambda: api.rate_limit.remaining)
-        metrics.API_RATE_LIMIT_RESET_SECONDS.set_function(
-            lambda: api.rate_limit.resets_in.total_seconds()  # noqa: PLW0108 - asked anew each time
-        )
+        _show_rate_limit(api)
         notifier = await stack.enter_async_context(Notifier(channels))
-
         check = build_check(settings, rules, lambda: keeper.demoted)
         components = build_components(settings, client, api, rules, notifier=notifier, check=check)
         monitor.excuse(components.slots)
         await components.services.never_block.read_domains_at_start()
         versions.note_current(await take_over(client, settings))
-        for worker in build_workers(client, components, versioning, self._fail):
-            await stack.enter_async_context(worker)
-        await components.pollers.start_pollers()
-        await ReconciliationGateway(client).ensure_schedule()
-
+        await self._work(stack, client, components, versioning)
         await components.services.start(stack, tasks, rules, keeper, self._refusals)
         self._probes.note_ready()
         log.info(
@@ -257,9 +246,38 @@ class WorkerProcess:
             api=settings.api_url,
         )
 
+    def _serve_metrics(self, client: Client, scrape: Scrape, *checks: Health) -> MetricsServer:
+        settings = self._settings
+        intervals = {source: settings.interval_of(source) for source in EventKind}
+        health = join_health(*checks, PollHealth(PollerGateway(client), intervals))
+        probes = {"/livez": self._probes.find_hang, "/readyz": self._probes.find_unready}
+        registry = label_all(metrics.REGISTRY, settings.labels)
+        server = serve_metrics(settings.metrics, [scrape], health, registry, probes=probes)
+        initialise_names(activity_types(), workflow_types())
+        return server
+
+    async def _work(
+        self,
+        stack: AsyncExitStack,
+        client: Client,
+        components: Components,
+        versioning: WorkerDeploymentConfig,
+    ) -> None:
+        for worker in build_workers(client, components, versioning, self._fail):
+            await stack.enter_async_context(worker)
+        await components.pollers.start_pollers()
+        await ReconciliationGateway(client).ensure_schedule()
+
     async def _fail(self, error: BaseException) -> None:
         self._error = error
         self._stop.set()
+
+
+def _show_rate_limit(api: EmailSecurity) -> None:
+    metrics.API_RATE_LIMIT_REMAINING.set_function(lambda: api.rate_limit.remaining)
+    metrics.API_RATE_LIMIT_RESET_SECONDS.set_function(
+        lambda: api.rate_limit.resets_in.total_seconds()  # noqa: PLW0108 - asked anew each time
+    )
 
 
 def build_components(  # noqa: PLR0913 - what a worker is built from

@@ -258,6 +258,13 @@ class Settings(BaseSettings):
         description="Name of this installation: of its worker deployment in Temporal, and in the "
         "comments of what it creates; each installation on an account needs its own",
     )
+    installation: Annotated[
+        str, spelling(r"^[a-z0-9-]{0,32}$", "up to 32 lower-case letters, digits and -")
+    ] = Field(
+        default="",
+        description="Name of this installation among several: the label `installation` of its "
+        "metrics; `clawback --installation NAME` sets it",
+    )
     upgrade: Literal["rolling", "restart"] = Field(
         default="rolling",
         description="`rolling`: cases finish on the build that started them, and you choose the "
@@ -369,6 +376,11 @@ class Settings(BaseSettings):
                 # Frozen for everybody else.
                 self.__dict__[field] = FileSecret(name, file)
         return self
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of every metric of this installation."""
+        return {"installation": self.installation} if self.installation else {}
 
     @property
     def has_identity_provider(self) -> bool:

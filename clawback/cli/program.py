@@ -13,6 +13,7 @@ from clawback.app_files import build_id
 from clawback.cli.exits import ExitCode, Failure, describe_missing_module
 from clawback.cli.lazy_group import LazyCommand, LazyGroup, load_whole
 from clawback.cli.output import escape_what_streams_lack, print_error, print_text
+from clawback.installations import enter_installation
 from clawback.secret_files import SecretUnreadable
 from clawback.settings import SettingsError
 
@@ -95,8 +96,13 @@ def _print_version(*, wanted: bool) -> None:
 
 
 def _program(
+    context: typer.Context,
     *,
-    version: Annotated[
+    installation: Annotated[
+        str | None,
+        typer.Option(help="Name of the installation, where this machine has several."),
+    ] = None,
+    version: Annotated[  # noqa: ARG001 - its callback does it
         bool,
         typer.Option(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
@@ -104,6 +110,8 @@ def _program(
     ] = False,
 ) -> None:
     """Respond to phishing that Cloudflare Email Security finds after delivery."""
+    if installation is not None:
+        enter_installation(installation, creates=context.invoked_subcommand == "up")
 
 
 def run(arguments: list[str]) -> int:

@@ -16,6 +16,7 @@ from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import print_error, print_status
 from clawback.cli.up_output import SIGN_IN, choose_output
 from clawback.identity.links import LINK_SECONDS
+from clawback.installations import enter_installation
 from clawback.local import (
     ProcessFailed,
     ProcessGroup,
@@ -43,14 +44,20 @@ def up(
         bool,
         typer.Option("--plain", help="Print lines of text, not a live view or JSON events."),
     ] = False,
+    installation: Annotated[
+        str | None,
+        typer.Option(help="Name of an installation of its own; the first start makes its folder."),
+    ] = None,
 ) -> int:
     """Run everything on this machine until Ctrl-C.
 
     Temporal, worker and console; without credentials also the simulator with a demo corpus. Where
     stdout is no terminal, it prints JSON events.
     """
-    settings = load_settings()
     hide_new_files()
+    if installation is not None:
+        enter_installation(installation, creates=True)
+    settings = load_settings()
     try:
         return asyncio.run(_run(settings, plain=plain))
     except ProcessFailed as error:

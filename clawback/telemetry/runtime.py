@@ -3,8 +3,10 @@
 import logging
 import socket
 import urllib.request
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 from temporalio import activity, workflow
@@ -30,10 +32,11 @@ class Telemetry(NamedTuple):
     scrape: Scrape
 
 
-def build_runtime() -> Telemetry:
+def build_runtime(labels: Mapping[str, str] = MappingProxyType({})) -> Telemetry:
     """Build the runtime. It serves its metrics on a free loopback port, where `scrape` reads them.
 
     Durations are in seconds, counters end in `_total`, and names hold units, as in our own metrics.
+    `labels` are on all of them.
 
     Raises:
         TelemetryUnavailable: no port is free.
@@ -46,14 +49,16 @@ def build_runtime() -> Telemetry:
         address = f"127.0.0.1:{_free_port()}"
         # Another process may take the port between our probe and the SDK's bind.
         with suppress(ValueError):
-            return Telemetry(_runtime(address), partial(_fetch, f"http://{address}/metrics"))
+            return Telemetry(
+                _runtime(address, labels), partial(_fetch, f"http://{address}/metrics")
+            )
 
     raise TelemetryUnavailable(
         "no free port on 127.0.0.1 for the metrics of the Temporal SDK; free some ports"
     )
 
 
-def _runtime(address: str) -> Runtime:
+def _runtime(address: str, labels: Mapping[str, str]) -> Runtime:
     metrics = PrometheusConfig(
         bind_address=address,
         counters_total_suffix=True,
@@ -70,7 +75,7 @@ def _runtime(address: str) -> Runtime:
         filter=TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding
     )
 
-    return Runtime(telemetry=TelemetryConfig(metrics=metrics, logging=log))
+    return Runtime(telemetry=TelemetryConfig(metrics=metrics, logging=log, global_tags=labels))
 
 
 def _free_port() -> int:

@@ -93,7 +93,9 @@ async def open_front_door(  # noqa: PLR0913 - what a console has
         else:
             local = local or LocalUser(os.geteuid(), find_user)
 
-        cookie = SessionCookie(secrets, is_secure=site.is_secure)
+        cookie = SessionCookie(
+            secrets, is_secure=site.is_secure, installation=settings.installation
+        )
         authenticator = Authenticator(
             cookie,
             revocations,

@@ -109,10 +109,14 @@ class SessionCookie:
     `__Host-`, which keeps other hosts of a domain from setting it.
     """
 
-    def __init__(self, secrets: Sequence[bytes], *, is_secure: bool) -> None:
+    def __init__(
+        self, secrets: Sequence[bytes], *, is_secure: bool, installation: str = ""
+    ) -> None:
         self._sealer = Sealer("session", secrets)
         self._is_secure = is_secure
-        self.name = "__Host-clawback" if is_secure else "clawback-console"
+        # Cookies know no ports: the consoles of one machine would overwrite each other's.
+        suffix = f"-{installation}" if installation else ""
+        self.name = ("__Host-clawback" if is_secure else "clawback-console") + suffix
 
     def read(self, cookies: Mapping[str, str]) -> Session | None:
         """Return the session of a browser, open or not; None if there is none of ours."""

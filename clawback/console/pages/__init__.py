@@ -14,6 +14,7 @@ from clawback.console.pages.channels import CHANNEL_PAGES
 from clawback.console.pages.exception_page import EXCEPTION_PAGES
 from clawback.console.pages.history import HISTORY_PAGES
 from clawback.console.pages.inbox import INBOX_PAGES
+from clawback.console.pages.installations import INSTALLATION_PAGES
 from clawback.console.pages.message_page import MESSAGE_PAGES
 from clawback.console.pages.numbers import NUMBER_PAGES
 from clawback.console.pages.operations import OPERATIONS_PAGES
@@ -38,6 +39,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *RULE_PAGES,
     *NUMBER_PAGES,
     *OPERATIONS_PAGES,
+    *INSTALLATION_PAGES,
     *BLOCK_PAGES,
     *SESSION_PAGES,
     *CHANNEL_PAGES,
