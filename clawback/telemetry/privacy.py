@@ -32,7 +32,7 @@ IDENTIFIER_FIELDS = frozenset(
     {
         # clawback: the names of its own rules, cases, states and versions
         *("source", "rule", "rules", "rules_version", "running", "old", "new", "case", "mode"),
-        *("build", "current", "request_id", "trace_id", "fingerprint", "target"),
+        *("build", "current", "request_id", "trace_id", "fingerprint", "core_module"),
         *("action", "outcome", "kind", "error_type", "endpoint", "api"),
         # Temporal: whose ids are made by clawback from rule names and hashes
         *("workflow", "activity", "workflow_id", "workflow_type", "run_id", "workflow_run_id"),
@@ -73,7 +73,7 @@ def withhold_private(
     if isinstance(record := event.get("_record"), logging.LogRecord):
         event["event"] = foreign_text(record, arguments or ())
         if (core := getattr(record, "temporal_log", None)) is not None:
-            event["target"] = core.target
+            event["core_module"] = core.target
     elif not _EVENT_NAME.fullmatch(str(event.get("event"))):
         event["event"] = WITHHELD
 

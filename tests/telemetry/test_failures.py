@@ -81,7 +81,7 @@ def test_a_line_of_the_core_says_where_it_is_from() -> None:
                 logger.makeRecord(logger.name, 30, "(core)", 0, text, (), None, "(core)", fields)
             )
         [line] = log_lines(stream)
-        assert line["target"] == "temporal_sdk_core::worker"
+        assert line["core_module"] == "temporal_sdk_core::worker"
         assert "Invoice" not in line["event"]
 
 
