@@ -16,8 +16,8 @@ class ReleaseError(ValueError):
 def write_version(root: Path, version: str, today: date) -> None:
     """Write the version into package, chart and changelog of a checkout.
 
-    What is under "Unreleased" in the changelog becomes the section of the version. A changelog that
-    has that section already stays as it is.
+    What is under "Unreleased" in the changelog becomes the section of the version, unless it has a
+    section already, which gets the date if it was not released.
 
     Raises:
         ReleaseError: a file has no place for it.
@@ -44,11 +44,13 @@ def _replace(file: Path, pattern: str, line: str) -> None:
 
 def _write_changelog(file: Path, version: str, today: date) -> None:
     text = file.read_text(encoding="utf-8")
+    planned, released = f"## {version} (not released)\n", f"## {version} ({today.isoformat()})\n"
     if f"\n## {version} " in text:
+        file.write_text(text.replace(planned, released, 1), encoding="utf-8")
         return
     if _UNRELEASED not in text:
         raise ReleaseError(f"{file}: no section `Unreleased`")
-    section = f"{_UNRELEASED}\n## {version} ({today.isoformat()})\n"
+    section = f"{_UNRELEASED}\n{released}"
     file.write_text(text.replace(_UNRELEASED, section, 1), encoding="utf-8")
 
 

@@ -38,6 +38,14 @@ def test_every_place_has_the_version(checkout: Path) -> None:
     )
 
 
+def test_a_section_that_was_planned_gets_its_date(checkout: Path) -> None:
+    """The changelog has a section of the first release before it is one."""
+    log = checkout / "CHANGELOG.md"
+    log.write_text("# Changelog\n\n## Unreleased\n\n## 9.8.7 (not released)\n\n- A rule.\n")
+    write_version(checkout, "9.8.7", date(2026, 11, 29))
+    assert "## Unreleased\n\n## 9.8.7 (2026-11-29)\n\n- A rule.\n" in log.read_text()
+
+
 def test_a_file_without_a_place_is_named(checkout: Path) -> None:
     """Nobody releases half a version."""
     (checkout / "CHANGELOG.md").write_text("# Changelog\n")
