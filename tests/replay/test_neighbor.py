@@ -22,6 +22,8 @@ def test_a_stated_break_is_a_note_before_the_first_release_only() -> None:
     message = "Change it\n\nBreaks replay: poller, guard\n"
     assert stated_breaks(message, UNRELEASED) == {"poller", "guard"}
     assert stated_breaks(message, UNRELEASED + "\n## [0.1.0] - 2027-01-01\n") == set()
+    planned = UNRELEASED + "\n## 0.1.0 (not released)\n"
+    assert stated_breaks(message, planned) == {"poller", "guard"}
     assert stated_breaks("Change it", UNRELEASED) == set()
 
 
