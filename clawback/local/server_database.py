@@ -27,6 +27,7 @@ _DERIVED: Final = "_fts_"
 """Names of full-text tables have it; triggers on the table that they index fill them."""
 _GENERATED: Final = frozenset({2, 3})
 _START_SECONDS: Final = 60.0
+_START_ATTEMPTS: Final = 3
 _STOP_SECONDS: Final = 10.0
 _SIDE_FILES: Final = ("-wal", "-shm")
 
@@ -69,7 +70,7 @@ async def fit_database(
 
     with tempfile.TemporaryDirectory(prefix=".carry-", dir=database.parent) as folder:
         empty = Path(folder) / database.name
-        await _make_empty(replace(server, database=empty, port=free_port(), ui_port=None))
+        await _make_empty(server, empty)
         carried = await asyncio.to_thread(_carry, database, empty, before, version, on_begin)
 
     note_writer(database, version)
@@ -216,13 +217,25 @@ def _free_name(database: Path, version: str) -> Path:
     return next(one for name in names if not (one := database.with_name(name)).exists())
 
 
-async def _make_empty(server: TemporalServer) -> None:
+async def _make_empty(server: TemporalServer, database: Path) -> None:
     """Let the program make its schema in a new file.
 
     Raises:
         SetupError: it does not.
 
     """
+    for attempt in range(1, _START_ATTEMPTS + 1):
+        try:
+            await _start_once(replace(server, database=database, port=free_port(), ui_port=None))
+        except SetupError:
+            # It chooses ports for its inner services, which somebody else may take first.
+            if attempt == _START_ATTEMPTS:
+                raise
+        else:
+            return
+
+
+async def _start_once(server: TemporalServer) -> None:
     process = await asyncio.create_subprocess_exec(
         *server.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -20,6 +20,7 @@ from clawback.cloudflare import (
     UnknownOutcome,
     UnreadableResponse,
 )
+from clawback.cloudflare.http_client import TokenAuth
 from tests.cloudflare.support import (
     ACCOUNT,
     IID,
@@ -215,10 +216,12 @@ async def test_the_token_is_in_no_repr() -> None:
     """Neither of the client nor of anything it holds."""
     async with always(refusal(404)) as api:
         http = api._transport.http
-        assert TOKEN not in repr(
-            [api, vars(api), api._transport, http, http.headers, api.rate_limit]
-        )
-        assert http.headers["authorization"] == f"Bearer {TOKEN}"
+        held = [api, vars(api), api._transport, http, http.headers, http.auth, vars(http.auth)]
+        assert TOKEN not in repr([*held, api.rate_limit])
+        assert isinstance(http.auth, TokenAuth)
+        request = next(http.auth.auth_flow(httpx.Request("GET", URL)))
+        assert request.headers["authorization"] == f"Bearer {TOKEN}"
+        assert TOKEN not in repr([request, request.headers])
 
 
 @pytest.mark.parametrize("token", ["", "with blank", "line\nbreak", "schlüssel"])
