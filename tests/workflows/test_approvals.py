@@ -20,7 +20,7 @@ from clawback.model.mode import Mode
 from clawback.simulator import outbreak
 from clawback.temporal.workflow_calls import UpdateRefused
 from tests.people import person
-from tests.rules.folders import write
+from tests.rules.folders import PLAIN, write
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
@@ -135,7 +135,7 @@ async def test_what_widens_takes_two_different_people_whatever_the_mode(
     """One person, written in two ways, is one; the second must be shown the same."""
     lines = list(outbreak(1))
     told = plan(mode=Mode.ENFORCE, actions=(action,))
-    folder = write(tmp_path / "rules", {"safety.yml": "hard_delete: true\n"})
+    folder = write(tmp_path / "rules", {"a_rule.yml": PLAIN, "safety.yml": "hard_delete: true\n"})
     async with deployed(temporal, simulated(lines), tmp_path, rules=folder) as deployment:
         digest = await held(deployment, told, lines)
         assert await deployment.cases.approve(told.case_id, person("Ana"), digest) == CaseState.HELD

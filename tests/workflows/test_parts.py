@@ -26,6 +26,7 @@ from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.undo_gateway import UndoGateway
 from clawback.temporal.workflow_calls import QueryFailed, UpdateRefused
 from tests.people import person
+from tests.rules.folders import PLAIN, write
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import moved_ids, plan, simulated
@@ -275,10 +276,9 @@ async def selected_of(deployment: Deployment, rule: str, part: str) -> HeldSelec
 
 
 def budget(tmp_path: Path, most: int) -> Path:
-    """Write rules with nothing but a budget for a campaign."""
-    (tmp_path / "rules").mkdir()
-    (tmp_path / "rules" / "safety.yml").write_text(f"budgets: {{campaign: {most}}}\n")
-    return tmp_path / "rules"
+    """Write rules with a budget for a campaign."""
+    safety = f"budgets: {{campaign: {most}}}\n"
+    return write(tmp_path / "rules", {"a_rule.yml": PLAIN, "safety.yml": safety})
 
 
 @pytest.mark.usefixtures("small")

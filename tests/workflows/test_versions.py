@@ -33,6 +33,7 @@ from clawback.temporal.worker_versions import read_deployment, set_current_build
 from tests.conftest import ROOT, temporal_binary
 from tests.people import person
 from tests.replay.careless import CarelessCase
+from tests.rules.folders import PLAIN, write
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 
@@ -83,9 +84,7 @@ async def running(
     client = await Client.connect(
         address_of(temporal), namespace=temporal.namespace, data_converter=data_converter(None)
     )
-    rules = state / "rules"
-    rules.mkdir(exist_ok=True)
-    (rules / "safety.yml").write_text("{}")
+    rules = write(state / "rules", {"a_rule.yml": PLAIN})
     folder = state / versioning.version.build_id
     async with deployed(
         client, simulator, folder, versioning=versioning, rules=rules

@@ -153,7 +153,8 @@ async def test_a_spent_budget_leaves_messages_alone_and_the_case_held(
     """What does not fit is recorded with the reason; a message that joins later is tried anew."""
     lines = list(outbreak(3))
     folder = write(
-        tmp_path / "rules", {"safety.yml": "budgets: {overall: [{held_messages: 2, per: 1h}]}\n"}
+        tmp_path / "rules",
+        {"a_rule.yml": PLAIN, "safety.yml": "budgets: {overall: [{held_messages: 2, per: 1h}]}\n"},
     )
     async with deployed(temporal, simulated(lines[:3]), tmp_path, rules=folder) as deployment:
         await deployment.signal_case(plan(), *map(match_of, lines))
@@ -258,7 +259,7 @@ async def test_a_response_to_the_same_folder_sends_no_request(
     lines = list(outbreak(2))
     told = plan(mode=Mode.ENFORCE, actions=(JUNK,))
     small = "budgets: {overall: [{messages: 1, per: 1h}], reserved: {critical: 0%, high: 0%}}\n"
-    folder = write(tmp_path / "rules", {"safety.yml": small})
+    folder = write(tmp_path / "rules", {"a_rule.yml": PLAIN, "safety.yml": small})
     async with deployed(temporal, simulated(lines), tmp_path, rules=folder) as deployment:
         await deployment.signal_case(told, *map(match_of, lines))
         digest = await junked(deployment, 2)
@@ -277,7 +278,7 @@ async def test_a_case_that_waits_for_a_budget_goes_on_by_itself(
     safety = (
         "budgets: {{overall: [{{messages: {}, per: 1h}}], reserved: {{high: 0%, critical: 0%}}}}\n"
     )
-    folder = write(tmp_path / "rules", {"safety.yml": safety.format(2)})
+    folder = write(tmp_path / "rules", {"a_rule.yml": PLAIN, "safety.yml": safety.format(2)})
     other = enforcing(group={"edf_hash": "other"}, actions=(JUNK,))
     async with deployed(temporal, simulated(lines), tmp_path, rules=folder) as deployment:
         await deployment.signal_case(other, match_of(lines[2]))
