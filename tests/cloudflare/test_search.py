@@ -103,7 +103,8 @@ ENDS: list[tuple[Callable[[], httpx.Response], type[Exception]]] = [
     (lambda: refusal(404, (7003, "gone")), Unavailable),
     (lambda: refusal(429, headers={"Retry-After": "60"}), RateLimited),
     (lambda: httpx.Response(502), Unavailable),
-    (lambda: httpx.Response(200, content=b"<html>"), UnreadableResponse),
+    (lambda: httpx.Response(200, content=b"<html>"), Unavailable),
+    (lambda: httpx.Response(200, content=b'{"success": true, "result": 7}'), UnreadableResponse),
 ]
 
 
