@@ -187,6 +187,7 @@ RECORDS = st.fixed_dictionaries(
 @given(RECORDS)
 @example({"from": "Y"})
 @example({"subject": "null"})
+@example({"subject": "ª"})
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from clawback.model.events import SOURCES, Event, source_of
+from clawback.model.normal_text import normal_form
 from clawback.rules.source.yaml_reader import HIDDEN
 from clawback.rules.tools.clues import Choice, Clue, value_in
 
@@ -139,7 +140,8 @@ def _records(events: Sequence[Event], clues: Sequence[Clue]) -> Iterator[dict[st
 def _different_value(clue: Clue) -> str:
     if any(clue.field in source.verdict_fields for source in SOURCES.values()):
         return "SPAM" if clue.actual.upper() != "SPAM" else "BULK"
-    return next(other for other in _OTHERS if clue.wanted.casefold() not in other)
+    wanted = normal_form(clue.wanted)
+    return next(other for other in _OTHERS if wanted not in normal_form(other))
 
 
 def _flow(record: Mapping[str, str | bool]) -> str:
