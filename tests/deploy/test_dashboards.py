@@ -56,7 +56,8 @@ def observe_something() -> None:
         gauge.set(7)
     for source in EventKind:
         for gauge in (metrics.POLL_LAG, metrics.POLL_LAG_LIMIT, metrics.POLL_BACKLOG):
-            gauge.labels(source.value).set(3)
+            # What another test showed by a function, a value does not replace.
+            gauge.labels(source.value).set_function(lambda: 3.0)
     metrics.NOTIFICATIONS_WAITING.labels("soc", "waiting").set(0)
     metrics.STATE_BYTES.labels("database").set(1)
     metrics.CREDENTIAL_EXPIRY.labels("temporal_api_key").set(time.time())

@@ -129,8 +129,13 @@ class Refusing(BaseHTTPRequestHandler):
     """Refuses every request as invalid."""
 
     def do_GET(self) -> None:
-        """Answer 400."""
-        self.send_error(400)
+        """Answer 400, as the API does."""
+        body = b'{"success": false, "errors": [{"code": 7003, "message": "no"}]}'
+        self.send_response(400)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Print nothing."""

@@ -247,9 +247,10 @@ WELL: dict[str, dict[str, str]] = {
     },
     "a block of who is proven": blocking("sel: {from: a@x.test, validation.dmarc: pass}"),
     "a block of a host": blocking("sel: {from: a@x.test}", "smtp_previous_hop_ip", "ip"),
-    "an exception that goes on": exception(
-        "a: {from: a}\ncondition: not a", "expires: 2026-11-22\n"
-    ),
+    "an exception that goes on": {
+        **exception("a: {from: a}\ncondition: not a", "expires: 2026-11-22\n"),
+        "a.yml": block("sel: {subject: a}\ncondition: sel"),
+    },
     "a group that every event has": {
         "a.yml": block("sel: {subject: a, edf_hash|exists: true}\ncondition: sel"),
         "many.yml": MANY.replace("[from]", "[edf_hash]"),

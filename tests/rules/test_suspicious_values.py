@@ -112,7 +112,13 @@ def test_a_rule_for_a_new_verdict_matches_it(tmp_path: Path) -> None:
 
 def test_a_new_delivery_mode_may_be_ignored(tmp_path: Path) -> None:
     """The safety document may name one that the API adds tomorrow; it is a warning."""
-    write(tmp_path, {"safety.yml": "ignored_delivery_modes: [RETRO_SCANN]\n"})
+    write(
+        tmp_path,
+        {
+            "safety.yml": "ignored_delivery_modes: [RETRO_SCANN]\n",
+            "a_rule.yml": responding("sel: {final_disposition: SPAM}\ncondition: sel"),
+        },
+    )
     (problem,) = review_rules(read_folder(tmp_path))
     assert str(problem).endswith("has this name; did you mean 'RETRO_SCAN'?")
 
