@@ -120,12 +120,13 @@ class Server:
 
 @dataclass(frozen=True)
 class Responder:
-    """A running clawback: server, simulator and worker, and where the metrics of that are."""
+    """A running clawback: server, simulator and worker; `metrics` and `state` are the worker's."""
 
     server: Server
     witness: Witness
     worker: ChildProcess
-    metrics: str = ""
+    metrics: str
+    state: Path
 
     @property
     def cases(self) -> CaseGateway:
@@ -182,7 +183,7 @@ async def clawback(
                 Path(folder),
             )
             async with ProcessGroup((worker,)).running():
-                responder = Responder(server, witness, worker, metrics)
+                responder = Responder(server, witness, worker, metrics, Path(folder))
                 await eventually(lambda: _polled(responder.pollers))
                 yield responder
 
