@@ -33,7 +33,6 @@ from clawback.model.identity import Actor
 from clawback.private_files import hide
 from clawback.settings import Settings
 from clawback.shipping.cursor import cursor_file
-from clawback.temporal.client import chosen_namespace, server_address
 from clawback.temporal.guard_memory import remember_restored
 from clawback.temporal.installation_keys import default_key_file
 from clawback.temporal.key_ring import KeyRing, PayloadKeyError, read_key_file
@@ -205,10 +204,8 @@ class _Restoring:
     def _place_database(self) -> None:
         """Put the database in place, last: with it the installation is one."""
         folder = self._settings.folder
-        if (self._data / names.GUARD).exists():
-            server = f"{chosen_namespace()}@{server_address(self._settings)}"
-            remember_restored(self._data / names.GUARD, server)
-            self._place("guard", self._data / names.GUARD, folder / names.GUARD)
+        remember_restored(self._data / names.GUARD)
+        self._place("guard", self._data / names.GUARD, folder / names.GUARD)
         target = folder / names.DATABASE
         if self._manifest.temporal is not None:
             note_writer(target, self._manifest.temporal)

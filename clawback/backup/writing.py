@@ -87,11 +87,11 @@ def _write(settings: Settings, file: Path, keys: Path | None) -> Backup:
             audit_head=_head_of(parts, settings),
             key_ids=ring.ids if ring is not None else (),
         )
-        size = _write_archive(file, described, parts)
+        written = _write_archive(file, described, parts)
         if keys is not None:
             _write_archive(keys, described, secrets)
     kept_apart = () if keys is not None else tuple(part.file.name for part in secrets)
-    return Backup(described, file, size, keys, kept_apart)
+    return Backup(written, file, file.stat().st_size, keys, kept_apart)
 
 
 def _require_space(database: Path, folder: Path) -> None:
@@ -118,7 +118,7 @@ def _head_of(parts: Sequence[Part], settings: Settings) -> AuditHead | None:
     return head
 
 
-def _write_archive(file: Path, described: Manifest, parts: Sequence[Part]) -> int:
+def _write_archive(file: Path, described: Manifest, parts: Sequence[Part]) -> Manifest:
     members = tuple(
         Member(name=part.name, size=part.size, sha256=hash_stream(part.file, part.size))
         for part in parts
@@ -133,7 +133,7 @@ def _write_archive(file: Path, described: Manifest, parts: Sequence[Part]) -> in
         new.rename(file)
     finally:
         new.unlink(missing_ok=True)
-    return file.stat().st_size
+    return whole
 
 
 def _write_tar(stream: IO[bytes], described: Manifest, parts: Sequence[Part]) -> None:

@@ -53,7 +53,7 @@ class GuardKeeper:
 
         if binding is None:
             known = self._memory.position
-            installation = known.installation if known else uuid.uuid4().hex
+            installation = (known.installation if known else "") or uuid.uuid4().hex
             binding = Binding(account=self._account, installation=installation)
 
         await self._keep(view, binding)

@@ -83,7 +83,8 @@ class GuardMemory:
             known = _Remembered.model_validate_json(self._path.read_bytes()) if self._path else None
         except (OSError, ValidationError):
             return None
-        return known.position if known and known.server == self._server else None
+        is_ours = known is not None and (known.is_restored or known.server == self._server)
+        return known.position if known and is_ours else None
 
     def _save(self, position: GuardPosition) -> None:
         if self._path is None:
@@ -101,18 +102,24 @@ class GuardMemory:
 class _Remembered(Payload):
     server: str
     position: GuardPosition
+    is_restored: bool = False
+    """It came out of a backup, and is of whichever server has the database of that."""
 
 
-def remember_restored(path: Path, server: str) -> None:
+def remember_restored(path: Path) -> None:
     """Change the memory of a backup, so that the guard of its database is found to be an older one.
 
-    What it had spent and decided after the backup is unknown: it stops until a person resumes.
+    What it had spent and decided after the backup is unknown: it stops until a person resumes, also
+    where the server gets another address, or the backup has no memory.
 
     Raises:
-        OSError: the file cannot be read or written.
-        ValidationError: it is no memory of a guard.
+        OSError: the file cannot be written.
 
     """
-    known = _Remembered.model_validate_json(path.read_bytes())
-    later = known.position.model_copy(update={"generation": known.position.generation + _AHEAD})
-    path.write_text(_Remembered(server=server, position=later).model_dump_json(), encoding="utf-8")
+    try:
+        position = _Remembered.model_validate_json(path.read_bytes()).position
+    except (FileNotFoundError, ValidationError):
+        position = GuardPosition()
+    later = position.model_copy(update={"generation": position.generation + _AHEAD})
+    restored = _Remembered(server="", position=later, is_restored=True)
+    path.write_text(restored.model_dump_json(), encoding="utf-8")

@@ -31,6 +31,7 @@ from clawback.backup import (
 )
 from clawback.cases import CasePlan, CaseState, CaseTiming
 from clawback.cases.undo_plan import UndoScope
+from clawback.guard import LossReason
 from clawback.local import TemporalServer, free_port, temporal_child
 from clawback.local.errors import StateFolderLocked
 from clawback.local.preflight import lock_state
@@ -44,6 +45,7 @@ from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.client import connect
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.guard_keeper import build_keeper
+from clawback.temporal.guard_memory import GuardMemory, GuardPosition, remember_restored
 from clawback.temporal.key_ring import create_key_file
 from clawback.temporal.undo_gateway import UndoGateway, UndoSummary
 from tests.people import person
@@ -189,6 +191,7 @@ async def test_undo_and_expiry_go_on_after_restore_and_upgrade(told: Told, tmp_p
 
     Everything that the backup knows can be taken back, and each block still ends.
     """
+    assert len(told.backup.manifest.members) > 1
     settings, _ = restored(told, told.backup, tmp_path / "b", keys=told.folder / "b.keys")
     database = settings.folder / "temporal.db"
     age_schema(database)
@@ -219,6 +222,23 @@ async def test_undo_and_expiry_go_on_after_restore_and_upgrade(told: Told, tmp_p
     operations = Counter(row["operation"] for row in told.simulator.account.ledger.since(0))
     assert operations["delete"] == CASES
     assert operations["move"] == (2 * CASES + 1) * COPIES
+
+
+@pytest.mark.parametrize("memories", [1, 0])
+def test_a_restored_guard_is_an_older_one_at_any_address(tmp_path: Path, memories: int) -> None:
+    """People restore to another machine or other ports, or a backup without a memory."""
+    path = tmp_path / "guard.json"
+    position = GuardPosition(installation="i", generation=3, run="r", length=7)
+    if memories:
+        GuardMemory("default@127.0.0.1:7233", path).note(position)
+    remember_restored(path)
+
+    memory = GuardMemory("default@127.0.0.1:27233", path)
+    assert memory.position is not None
+    assert memory.position.describe_change(position) is LossReason.OLDER
+    memory.note(position)
+    assert GuardMemory("default@127.0.0.1:27233", path).position == position
+    assert GuardMemory("default@127.0.0.1:7233", path).position is None
 
 
 async def _stop_reason(deployment: Deployment) -> str | None:
