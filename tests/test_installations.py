@@ -86,9 +86,7 @@ def test_what_is_no_installation_is_left_out(tmp_path: Path) -> None:
 
 def test_consoles_of_one_machine_keep_their_sessions_apart() -> None:
     """Cookies know no ports, so two consoles of a host have cookies of different names."""
-    names = {
-        SessionCookie([b"s" * 32], is_secure=False, installation=one).name for one in ("", "a", "b")
-    }
+    names = {SessionCookie([b"s" * 32], is_secure=False, name=one).name for one in ("", "a", "b")}
     assert len(names) == 3
 
 

@@ -93,9 +93,7 @@ async def open_front_door(  # noqa: PLR0913 - what a console has
         else:
             local = local or LocalUser(os.geteuid(), find_user)
 
-        cookie = SessionCookie(
-            secrets, is_secure=site.is_secure, installation=settings.installation
-        )
+        cookie = SessionCookie(secrets, is_secure=site.is_secure, name=settings.installation)
         authenticator = Authenticator(
             cookie,
             revocations,

@@ -103,19 +103,17 @@ class Session(Payload):
 
 
 class SessionCookie:
-    """The cookie of sessions.
+    """The cookie of sessions; `name` is that of the installation, where there are several.
 
     On plain http of this machine it has a name of its own: browsers demand https of the prefix
     `__Host-`, which keeps other hosts of a domain from setting it.
     """
 
-    def __init__(
-        self, secrets: Sequence[bytes], *, is_secure: bool, installation: str = ""
-    ) -> None:
+    def __init__(self, secrets: Sequence[bytes], *, is_secure: bool, name: str = "") -> None:
         self._sealer = Sealer("session", secrets)
         self._is_secure = is_secure
         # Cookies know no ports: the consoles of one machine would overwrite each other's.
-        suffix = f"-{installation}" if installation else ""
+        suffix = f"-{name}" if name else ""
         self.name = ("__Host-clawback" if is_secure else "clawback-console") + suffix
 
     def read(self, cookies: Mapping[str, str]) -> Session | None:
