@@ -56,7 +56,8 @@ class Causes:
         yield Cause("ClawbackPollPaused", self._poll("pause"), self._poll("resume"))
         yield Cause("ClawbackPayloadsRefused", self._send_plaintext)
         yield Cause("ClawbackWorkUndone", self._undo)
-        yield Cause("ClawbackRuleDemoted", self._undo, self._confirm)
+        # The undo has demoted it.
+        yield Cause("ClawbackRuleDemoted", self._wait, self._confirm)
         yield Cause("ClawbackGuardHolds", self._hold)
         yield Cause("ClawbackHeldCaseUrgent", self._hold, self._deny)
         yield Cause("ClawbackGuardLost", self._lose_guard)
@@ -113,6 +114,9 @@ class Causes:
             while len(await self._responder.witness.changes()) < moved + 3:  # noqa: ASYNC110
                 await asyncio.sleep(0.5)
         await self.run("undo", "rule", _RULE, "--yes", "--reason", "bench")
+
+    async def _wait(self) -> None:
+        await asyncio.sleep(1)
 
     async def _confirm(self) -> None:
         await self.run("rules", "confirm", _RULE)
