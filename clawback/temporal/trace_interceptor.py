@@ -57,12 +57,15 @@ class CarrierConverter(DefaultPayloadConverter):
         return [carrier if is_readable else {}]
 
 
+_CARRIERS = CarrierConverter()
+
+
 class TraceInterceptor(TracingInterceptor):
     """Continues traces in clients, workflows and activities, and begins none."""
 
     def __init__(self, tracer: Tracer) -> None:
         super().__init__(tracer)
-        self.payload_converter = CarrierConverter()
+        self.payload_converter = _CARRIERS
 
     def intercept_client(
         self,
@@ -133,7 +136,7 @@ class _Activity(ActivityInboundInterceptor):
         input: ExecuteActivityInput,  # noqa: A002 - the base class names it
     ) -> Any:
         header = input.headers.get(HEADER)
-        is_in_trace = header is not None and CarrierConverter().from_payloads([header])[0]
+        is_in_trace = header is not None and _CARRIERS.from_payloads([header])[0]
         return await (self._traced if is_in_trace else self.next).execute_activity(input)
 
 
@@ -143,7 +146,7 @@ class _Workflow(TracingWorkflowInboundInterceptor):
         next: WorkflowInboundInterceptor,  # noqa: A002 - the base class names it
     ) -> None:
         super().__init__(next)
-        self.payload_converter = CarrierConverter()
+        self.payload_converter = _CARRIERS
 
     def _load_workflow_context_carrier(self) -> Any:
         is_traced = workflow.info().workflow_type in TRACED
