@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.model.identity import Actor
     from clawback.model.orders import Order, SignedOrder, Verb
+    from clawback.model.record_ids import RecordIds
     from clawback.model.texts import bounded
     from clawback.temporal import names
     from workflows.steps.audit import write_records
@@ -36,6 +37,7 @@ class AccessWorkflow:
     def __init__(self, snapshot: AccessSnapshot) -> None:
         self._access = AccessList(snapshot)
         self._unwritten: list[AuditRecord] = []
+        self._record_ids = RecordIds("access", workflow.info().run_id)
 
     @workflow.run
     async def run(self, snapshot: AccessSnapshot) -> None:
@@ -118,14 +120,14 @@ class AccessWorkflow:
     def _show(self, kind: RecordKind, actor: Actor, target: str, detail: str) -> None:
         workflow.upsert_memo({names.ACCESS_MEMO: self._access.snapshot()})
         record = AuditRecord(
-            id=f"access/{workflow.uuid4()}",
+            id="",
             at=workflow.now(),
             kind=kind,
             target=target,
             detail=bounded(detail) or None,
             **actor.audit_fields,
         )
-        self._unwritten.append(record)
+        self._unwritten.append(self._record_ids.identify(record))
 
     @property
     def _can_continue(self) -> bool:

@@ -49,11 +49,11 @@ class BlockExpiryWorkflow(EntryExpiry):
         ended = await self._remove(block.block.policy)
 
         if (order := self._lifting) is not None:
-            self._note(RecordKind.BLOCK_LIFTED, self._uid, ended, order.actor, order.reason)
+            self._note(RecordKind.BLOCK_LIFTED, ended, order.actor, order.reason)
         elif self._is_withdrawn:
-            self._note(RecordKind.BLOCK_LIFTED, self._uid, ended, detail="no claim is left")
+            self._note(RecordKind.BLOCK_LIFTED, ended, detail="no claim is left")
         else:
-            self._note(RecordKind.BLOCK_EXPIRED, self._uid, ended)
+            self._note(RecordKind.BLOCK_EXPIRED, ended)
 
         await self._finish()
         return ended
@@ -69,9 +69,7 @@ class BlockExpiryWorkflow(EntryExpiry):
         self._note_claims(None)
 
         detail = f"until {until:%FT%TZ}" + (f" · {order.reason}" if order.reason else "")
-        self._note(
-            RecordKind.BLOCK_EXTENDED, f"{self._uid}/{self._changes}", None, order.actor, detail
-        )
+        self._note(RecordKind.BLOCK_EXTENDED, None, order.actor, detail)
         await self._extend_mark(until)
         return until
 
@@ -112,9 +110,7 @@ class BlockExpiryWorkflow(EntryExpiry):
         workflow.upsert_memo({names.BLOCK_MEMO: self._block})
         if extending is not None:
             detail = f"until {extending.expires_at:%FT%TZ} · wanted by {extending.case}"
-            self._note(
-                RecordKind.BLOCK_EXTENDED, f"{self._uid}/{self._changes}", None, None, detail
-            )
+            self._note(RecordKind.BLOCK_EXTENDED, detail=detail)
 
     def _continue_as_new(self) -> None:
         workflow.continue_as_new(self._block)
@@ -122,13 +118,12 @@ class BlockExpiryWorkflow(EntryExpiry):
     def _note(
         self,
         kind: RecordKind,
-        uid: str,
         ended: EndedPolicy | None = None,
         actor: Actor | None = None,
         detail: str = "",
     ) -> None:
         record = AuditRecord(
-            id=uid,
+            id="",
             at=workflow.now(),
             kind=kind,
             rule=self._block.rule,
@@ -139,4 +134,4 @@ class BlockExpiryWorkflow(EntryExpiry):
             detail=bounded(detail) or None,
             **(actor.audit_fields if actor else {}),
         )
-        self._unwritten.append(record)
+        self._unwritten.append(self._record_ids.identify(record))

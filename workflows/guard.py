@@ -37,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.model.identity import Actor
     from clawback.model.orders import SignedOrder, Verb
+    from clawback.model.record_ids import RecordIds
     from clawback.model.texts import bounded
     from clawback.temporal import names
     from workflows.options import GUARD_TELLS, READ_PAST
@@ -63,6 +64,7 @@ class GuardWorkflow:
         info = workflow.info()
         self._guard = Guard(snapshot)
         self._unwritten: list[AuditRecord] = []
+        self._record_ids = RecordIds("guard", info.run_id)
         # A reset starts a run with another id that replays the events of the first one.
         self._was_reset = info.run_id != info.original_execution_run_id
         self._recovered_run: str | None = None
@@ -277,14 +279,14 @@ class GuardWorkflow:
         self, kind: RecordKind, actor: Actor | None, detail: str = "", rule: str | None = None
     ) -> None:
         record = AuditRecord(
-            id=f"guard/{workflow.uuid4()}",
+            id="",
             at=workflow.now(),
             kind=kind,
             rule=rule,
             detail=bounded(detail) or None,
             **(actor.audit_fields if actor else {}),
         )
-        self._unwritten.append(record)
+        self._unwritten.append(self._record_ids.identify(record))
 
     async def _write(self) -> None:
         records = tuple(self._unwritten)

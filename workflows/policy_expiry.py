@@ -43,8 +43,8 @@ class PolicyExpiryWorkflow(EntryExpiry):
 
     def _build_record(self, ended: EndedPolicy) -> AuditRecord:
         order, detail = self._lifting, "no claim is left" if self._is_withdrawn else ""
-        return AuditRecord(
-            id=self._uid,
+        record = AuditRecord(
+            id="",
             at=workflow.now(),
             kind=RecordKind.POLICY_EXPIRED,
             rule=self._expiring.rule,
@@ -55,3 +55,4 @@ class PolicyExpiryWorkflow(EntryExpiry):
             detail=bounded(order.reason if order else detail) or None,
             **(order.actor.audit_fields if order else {}),
         )
+        return self._record_ids.identify(record)

@@ -45,6 +45,7 @@ with workflow.unsafe.imports_passed_through():
         Reason,
         WatchPage,
     )
+    from clawback.model.record_ids import RecordIds
     from clawback.model.texts import bounded
     from clawback.model.times import parse_time
     from clawback.temporal import names
@@ -80,6 +81,8 @@ class PollerWorkflow:
         self._choosing = asyncio.Lock()
         self._orders = OrderLog(self._memory.orders)
         self._writing: set[asyncio.Task[None]] = set()
+        info = workflow.info()
+        self._record_ids = RecordIds(info.workflow_id, info.run_id)
 
     @workflow.run
     async def run(self, start: PollerStart) -> None:
@@ -273,13 +276,14 @@ class PollerWorkflow:
 
     def _describe_trouble(self) -> AuditRecord:
         problem = self._memory.problem
-        return AuditRecord(
-            id=f"{names.poller_id(self._start.source)}/{workflow.uuid4()}",
+        record = AuditRecord(
+            id="",
             at=workflow.now(),
             kind=RecordKind.POLL_RECOVERED if problem is None else RecordKind.POLL_DEGRADED,
             event=f"{self._start.source}/",
             detail=problem,
         )
+        return self._record_ids.identify(record)
 
     @property
     def _is_paused(self) -> bool:
@@ -342,14 +346,14 @@ class PollerWorkflow:
         """Put an order that was carried out on record; return the state it led to."""
         status = self.status()
         record = AuditRecord(
-            id=f"{names.poller_id(self._start.source)}/{workflow.uuid4()}",
+            id="",
             at=workflow.now(),
             kind=kind,
             event=f"{self._start.source}/",
             detail=bounded(detail) or None,
             **order.actor.audit_fields,
         )
-        await write_records([record])
+        await write_records([self._record_ids.identify(record)])
         return status
 
     @workflow.query(name=names.STATUS)

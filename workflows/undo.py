@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.model.identity import OURSELVES, Actor
     from clawback.model.orders import Order, OrderLog, SignedOrder, Verb
+    from clawback.model.record_ids import RecordIds
     from clawback.model.texts import bounded
     from clawback.temporal import names
     from clawback.temporal.undo_gateway import (
@@ -65,6 +66,8 @@ class UndoWorkflow:
         self._orders = OrderLog()
         self._sent = 0
         self._told_after = request.told_after
+        info = workflow.info()
+        self._record_ids = RecordIds(info.workflow_id, info.run_id)
 
     @workflow.run
     async def run(self, request: UndoRequest) -> UndoSummary:
@@ -149,15 +152,18 @@ class UndoWorkflow:
             hold = agreement.hold
             if hold is None:
                 break
-            await write_records((_record_hold(hold),))
+            await self._write(_record_hold(hold))
             await self._wait_for_decision(hold)
-            await write_records((_record_end(hold, agreement.decision),))
+            await self._write(_record_end(agreement.decision))
             workflow.upsert_memo({names.HOLD_MEMO: None})
             if agreement.decision is None or not agreement.decision.approved:
                 agreement.hold = None
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 return False
         return True
+
+    async def _write(self, record: AuditRecord) -> None:
+        await write_records((self._record_ids.identify(record),))
 
     async def _assess(self, request: UndoRequest) -> UndoAssessment:
         asked = AssessUndo(
@@ -179,7 +185,7 @@ class UndoWorkflow:
         if (warns_at := self._agreement.warns_at) is not None:
             await self._wait_until(warns_at)
             if self._agreement.decision is None:
-                await write_records((_record_warning(hold),))
+                await self._write(_record_warning(hold))
                 await self._notify(hold, Occasion.HELD)
 
         await self._wait_until(hold.expires_at)
@@ -293,7 +299,7 @@ async def _verify(request: UndoRequest) -> Order:
 
 def _record_hold(hold: UndoHold) -> AuditRecord:
     return AuditRecord(
-        id=_record_id(hold, "held"),
+        id="",
         at=hold.held_at,
         kind=RecordKind.HELD,
         case=workflow.info().workflow_id,
@@ -304,7 +310,7 @@ def _record_hold(hold: UndoHold) -> AuditRecord:
 
 def _record_warning(hold: UndoHold) -> AuditRecord:
     return AuditRecord(
-        id=_record_id(hold, "warned"),
+        id="",
         at=workflow.now(),
         kind=RecordKind.EXPIRY_WARNED,
         case=workflow.info().workflow_id,
@@ -313,25 +319,20 @@ def _record_warning(hold: UndoHold) -> AuditRecord:
     )
 
 
-def _record_end(hold: UndoHold, decision: Decision | None) -> AuditRecord:
+def _record_end(decision: Decision | None) -> AuditRecord:
     """Record what people said about an undo, or that nobody said anything."""
     kind, actor = RecordKind.EXPIRED, OURSELVES
     if decision is not None:
         kind = RecordKind.APPROVED if decision.approved else RecordKind.DENIED
         actor = decision.actor
     return AuditRecord(
-        id=_record_id(hold, "decided"),
+        id="",
         at=workflow.now(),
         kind=kind,
         case=workflow.info().workflow_id,
         detail=bounded(decision.reason) if decision else None,
         **actor.audit_fields,
     )
-
-
-def _record_id(hold: UndoHold, what: str) -> str:
-    info = workflow.info()
-    return f"{info.workflow_id}/{info.run_id}/{what}/{hold.held_at:%FT%T.%fZ}"
 
 
 def _workflow_id(request: CaseUndoRequest) -> str:

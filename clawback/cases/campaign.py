@@ -39,7 +39,6 @@ def merge_parts(head: CaseStart, parts: Sequence[CaseStart]) -> CaseStart:
             "conditions": _merge(one.conditions for one in every),
             "outcomes": _merge_outcomes(every),
             "applied": tuple(applied for one in every for applied in one.applied),
-            "records": sum(one.records for one in every),
         }
     )
     return head.model_copy(update={"snapshot": merged})

@@ -41,7 +41,7 @@ def take_over(new: CaseSnapshot, lost: CaseSnapshot, lost_case: LostCase) -> Cas
             "uid": new.uid,
             "opened_at": new.opened_at,
             "last_match_at": new.last_match_at,
-            "records": new.records,
+            "runs": new.runs,
             "pending_records": new.pending_records,
             "timeline": new.timeline,
             "notifications": new.notifications,

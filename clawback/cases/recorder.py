@@ -1,4 +1,4 @@
-"""The audit records of a case, numbered and kept until they are written, and its timeline."""
+"""The audit records of a case, kept until they are written, and its timeline."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,6 +10,7 @@ from clawback.cases.plan import CasePlan, Match
 from clawback.cases.state import ActionStep, CaseSnapshot
 from clawback.cases.timeline import Timeline
 from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.model.record_ids import RecordIds
 
 
 class CaseRecorder:
@@ -17,9 +18,10 @@ class CaseRecorder:
 
     def __init__(self, plan: CasePlan, snapshot: CaseSnapshot) -> None:
         self.uid = snapshot.uid
-        self.count = snapshot.records
+        self._run = snapshot.runs
         self.pending = list(snapshot.pending_records)
         self.timeline = Timeline(snapshot.timeline)
+        self._ids = RecordIds(self.uid, self._run)
         self._plan = plan
 
     def saved(self) -> dict[str, Any]:
@@ -27,15 +29,14 @@ class CaseRecorder:
         return {
             "uid": self.uid,
             "timeline": self.timeline.entries,
-            "records": self.count,
+            "runs": self._run + 1,
             "pending_records": tuple(self.pending),
         }
 
     def note(self, kind: RecordKind, now: datetime, **fields: Any) -> None:
-        """Make a record; its id is the number of the record within the case."""
-        self.count += 1
+        """Make a record."""
         record = AuditRecord(
-            id=f"{self.uid}/{self.count}",
+            id="",
             at=now,
             kind=kind,
             rule=self._plan.rule,
@@ -44,7 +45,7 @@ class CaseRecorder:
             mode=self._plan.mode,
             **fields,
         )
-        self.pending.append(record)
+        self.pending.append(self._ids.identify(record))
         self.timeline.note(record)
 
     def note_outcomes(

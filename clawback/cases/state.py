@@ -210,7 +210,8 @@ class CaseSnapshot(Payload):
     what it was about.
 
     `notifications` are those started, `reporters` the users who submitted the messages, `timeline`
-    the story for people, `records` counts audit records and `pending_records` are not written yet.
+    the story for people, `runs` counts the runs of its workflow before this one, `pending_records`
+    are not written yet.
 
     Size: `room_used` bytes are taken, `is_full` says that further matches went on to other parts,
     `parts` are the states of all parts that the first one knows of, `index` says which part has
@@ -228,7 +229,7 @@ class CaseSnapshot(Payload):
     state: CaseState
     opened_at: UtcDatetime
     last_match_at: UtcDatetime
-    records: int = 0
+    runs: int = 0
     events: dict[str, UtcDatetime] = Field(default_factory=dict)
     targets: dict[str, Target] = Field(default_factory=dict)
     first_seen: dict[str, UtcDatetime] = Field(default_factory=dict)

@@ -146,5 +146,5 @@ class ShardSnapshot(Payload):
 
     definitions: dict[str, CorrelationDefinition] = Field(default_factory=dict)
     groups: tuple[GroupState, ...] = ()
-    records: int = 0
+    runs: int = 0
     pending_records: tuple[AuditRecord, ...] = ()

@@ -23,6 +23,7 @@ from clawback.correlation.progress import measure_progress
 from clawback.correlation.shard_entry import USUAL_BYTES, ShardEntry
 from clawback.correlation.shard_group import GroupPhase, ShardGroup, kept_bytes
 from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.model.record_ids import RecordIds
 from clawback.model.texts import bounded
 
 MOST_BYTES = 700 * 1024
@@ -68,12 +69,12 @@ class Shard:
     def __init__(
         self, snapshot: ShardSnapshot, uid: str = "", most_bytes: int = MOST_BYTES
     ) -> None:
-        self._uid = uid
         self._most_bytes = most_bytes
         self._groups: dict[str, ShardGroup] = {}
         self._sizes: dict[str, int] = {}
         self._size = 0
-        self._record_count = snapshot.records
+        self._run = snapshot.runs
+        self._ids = RecordIds(uid, self._run)
         self._records = list(snapshot.pending_records)
         self._losses: dict[tuple[str, str], _Loss] = {}
         self._definitions = dict(snapshot.definitions)
@@ -198,7 +199,7 @@ class Shard:
         return ShardSnapshot(
             definitions=definitions,
             groups=states,
-            records=self._record_count,
+            runs=self._run + 1,
             pending_records=tuple(self._records),
         )
 
@@ -303,9 +304,8 @@ class Shard:
         self._losses = {}
 
     def _note(self, kind: RecordKind, now: datetime, **fields: str) -> None:
-        self._record_count += 1
-        record = AuditRecord(id=f"{self._uid}/{self._record_count}", at=now, kind=kind, **fields)
-        self._records.append(record)
+        record = AuditRecord(id="", at=now, kind=kind, **fields)
+        self._records.append(self._ids.identify(record))
 
 
 def _is_out_of_patience(group: ShardGroup, result: DeliveryResult, now: datetime) -> bool:

@@ -2,9 +2,10 @@
 
 import shutil
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, Locator, async_playwright, expect
 from temporalio.client import Client
 
 from tests.conftest import SharedServers, server_or_namespace
@@ -36,6 +37,18 @@ async def bench(
     folder = tmp_path_factory.mktemp("console")
     async with shared_servers.namespace() as client, case_bench(client, folder) as bench:
         yield bench
+
+
+@pytest.fixture(autouse=True)
+def _clicks_wait_for_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A click ends when the page that it leads to is there whole, not when it has begun."""
+    click = Locator.click
+
+    async def click_and_wait(self: Locator, **options: Any) -> None:
+        await click(self, **options)
+        await self.page.wait_for_load_state()
+
+    monkeypatch.setattr(Locator, "click", click_and_wait)
 
 
 @pytest.fixture

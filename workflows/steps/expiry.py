@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.model.claims import Claim, Claims, Withdrawal
     from clawback.model.orders import Order, OrderLog, SignedOrder, Verb
     from clawback.model.policies import EndedPolicy, OwnedPolicy
+    from clawback.model.record_ids import RecordIds
     from clawback.temporal import names
     from workflows.options import EXPIRE, LONGEST_WAIT, WITHDRAWAL_PAUSE
     from workflows.steps.audit import write_records
@@ -29,8 +30,7 @@ class EntryExpiry:
 
     def __init__(self, claims: Claims) -> None:
         info = workflow.info()
-        # The same for every run of this entry, so that a record that is written again keeps its id.
-        self._uid = f"{info.workflow_id}/{info.first_execution_run_id}"
+        self._record_ids = RecordIds(info.workflow_id, info.run_id)
         self._claims = claims
         self._changes = 0
         self._unwritten: list[AuditRecord] = []
