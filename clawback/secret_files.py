@@ -56,6 +56,7 @@ class WatchedFile(Generic[T]):
         self.trouble: str | None = None
         """Why the file cannot be used now; None if it can."""
         self._parse = parse
+        self._checks: list[Callable[[T], object]] = []
         self._lock = threading.Lock()
         self._signature: _Signature | None = None
         self._has_value = False
@@ -75,6 +76,13 @@ class WatchedFile(Generic[T]):
             if not self._has_value:
                 raise SecretUnreadable(f"cannot read the {self._words} {self.path}: {self.trouble}")
             return self._value
+
+    def require(self, check: Callable[[T], object]) -> None:
+        """Let nothing count from now on that `check` refuses with a ValueError."""
+        with self._lock:
+            if check not in self._checks:
+                self._checks.append(check)
+                self._signature = None
 
     def refresh(self) -> bool:
         """Read the file whether or not it seems changed; return whether the value is another."""
@@ -110,6 +118,8 @@ class WatchedFile(Generic[T]):
         had_trouble = self.trouble is not None
         try:
             value = self._parse(self._read_text())
+            for check in self._checks:
+                check(value)
         except (OSError, ValueError) as error:
             self.trouble = _reason(error)
             self._signature = signature
@@ -181,6 +191,18 @@ def parse_line(text: str) -> str:
     if len(secret.splitlines()) > 1:
         raise ValueError("it has more than one line")
     return secret
+
+
+def require_form(secret: SecretStr, check: Callable[[str], object]) -> None:
+    """Check the form of a secret and, if it is in a file, of every later one before it is used.
+
+    Raises:
+        ValueError: what `check` says of the secret of now; it must not quote it.
+
+    """
+    check(secret.get_secret_value())
+    if isinstance(secret, FileSecret):
+        secret.file.require(check)
 
 
 def refresh_secret(secret: SecretStr) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from clawback.cloudflare.http_client import check_token
 from clawback.secret_files import (
     FileSecret,
     SecretEvent,
@@ -13,6 +14,7 @@ from clawback.secret_files import (
     WatchedFile,
     parse_line,
     refresh_secret,
+    require_form,
     watched_files,
 )
 from clawback.settings import Settings, SettingsError, load_settings
@@ -62,6 +64,22 @@ def test_a_file_that_is_no_good_keeps_the_old_value(tmp_path: Path, text: str) -
     assert found.get_secret_value() == "second"
     assert found.file.take_events() == [SecretEvent.CHANGED, SecretEvent.RECOVERED]
     assert found.file.trouble is None
+
+
+def test_a_new_value_of_a_wrong_form_keeps_the_old_one(tmp_path: Path) -> None:
+    """A token with blanks in it would break every request, and a `refresh` takes it no more."""
+    found = secret(path := tmp_path / "token")
+    require_form(found, check_token)
+    path.write_text("of two words")
+    assert found.get_secret_value() == "first"
+    assert found.file.trouble == "the API token must be printable ASCII without blanks"
+    assert not refresh_secret(found)
+    path.write_text("second")
+    assert found.get_secret_value() == "second"
+
+    path.write_text("of two words")
+    with pytest.raises(ValueError, match="printable ASCII"):
+        require_form(FileSecret(TOKEN, path), check_token)
 
 
 def test_a_file_that_is_gone_keeps_the_old_value(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from clawback.cloudflare.api_request import encode_segment
 from clawback.outbound_http import OutboundTransport
-from clawback.secret_files import refresh_secret
+from clawback.secret_files import refresh_secret, require_form
 
 MAX_CONNECTIONS = 20
 CONNECT_TIMEOUT = 5.0
@@ -37,24 +37,22 @@ class TokenAuth(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Authorize a request; see `httpx.Auth`."""
-        request.headers["Authorization"] = f"Bearer {check_token(self._token)}"
+        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         response = yield request
         if response.status_code == HTTPStatus.UNAUTHORIZED and refresh_secret(self._token):
-            request.headers["Authorization"] = f"Bearer {check_token(self._token)}"
+            request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
             yield request
 
 
-def check_token(secret: SecretStr) -> str:
-    """Return a token that may stand in a header.
+def check_token(token: str) -> None:
+    """Require a token that may stand in a header.
 
     Raises:
         ValueError: it may not; the text never holds the token.
 
     """
-    token = secret.get_secret_value()
     if not token.isascii() or not token.isprintable() or " " in token or not token:
         raise ValueError("the API token must be printable ASCII without blanks")
-    return token
 
 
 def open_http_client(
@@ -70,7 +68,7 @@ def open_http_client(
 
     """
     _check_url(url)
-    check_token(token)
+    require_form(token, check_token)
 
     if transport is None:
         transport = OutboundTransport(_LIMITS)

@@ -13,6 +13,7 @@ from clawback.outbound_http import (
     NetworkSettingsError,
     OutboundTransport,
 )
+from clawback.secret_files import SecretUnreadable
 from clawback.shipping.collector import CollectorUnavailable, tls_context
 
 TIMEOUT: Final = 30.0
@@ -59,9 +60,8 @@ class HttpCollector:
             raise CollectorUnavailable(str(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CollectorUnavailable(type(error).__name__) from None
-        except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            raise CollectorUnavailable(f"cannot read its token: {reason}") from None
+        except SecretUnreadable as error:
+            raise CollectorUnavailable(str(error)) from None
 
     def _client(self) -> httpx.AsyncClient:
         if self._http is None:

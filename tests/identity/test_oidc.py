@@ -15,6 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from pydantic import SecretStr
 
+from clawback.identity.configuration import client_settings
 from clawback.identity.errors import NotSignedIn, ProviderUnavailable, TokenRefused
 from clawback.identity.exchange import MAX_BODY, open_http, require_private
 from clawback.identity.oidc import ClientSettings, OidcProvider, Tokens
@@ -22,6 +23,7 @@ from clawback.identity.role_mapping import RoleMapping
 from clawback.identity.session import SessionStore, signed_in_identity
 from clawback.identity.signing_keys import FRESH_FOR, PAUSE, STALE_FOR, SigningKeys
 from clawback.model.identity import IdentitySource, Role
+from clawback.settings import Settings
 from tests.identity.providers import CLIENT, LocalProvider, local_provider, mock_provider
 
 MAPPING = RoleMapping(groups={Role.ANALYST: ("soc",), Role.OPERATOR: ("leads",)})
@@ -59,6 +61,21 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+async def test_the_next_exchange_has_the_new_client_secret(
+    local: LocalProvider, http: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    """The provider reads it from the file of the setting, without a restart."""
+    (file := tmp_path / "secret").write_text("first")
+    configured = Settings(
+        identity_issuer=local.url, identity_client_id=CLIENT, identity_client_secret_file=file
+    )
+    provider = await OidcProvider.discover(http, client_settings(configured))
+    for secret in ("first", "second"):
+        file.write_text(f"{secret}\n")
+        await provider.refresh("again")
+        assert local.forms[-1]["client_secret"] == secret
 
 
 async def test_sign_in_with_a_browser(http: httpx.AsyncClient) -> None:

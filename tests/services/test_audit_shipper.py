@@ -179,6 +179,25 @@ async def test_a_collector_that_is_down_is_said_once_and_seen(
     assert metrics.REGISTRY.get_sample_value("clawback_audit_unshipped_seconds") is not None
 
 
+async def test_the_next_batch_has_the_new_token(tmp_path: Path) -> None:
+    """A token that was never there is trouble that is tried again, not the end of shipping."""
+    path, file = tmp_path / "audit.jsonl", tmp_path / "token"
+    with http_receiver() as receiver:
+        shipper = build_shipper(
+            Settings(audit=path, audit_collector=receiver.url, audit_collector_token_file=file)
+        )
+        assert shipper is not None
+        AuditLog(path).append([record("r0")])
+        with pytest.raises(CollectorUnavailable, match="cannot read the collector token"):
+            await shipper.ship()
+        for number, token in enumerate(("first", "second"), start=1):
+            file.write_text(f"{token}\n")
+            AuditLog(path).append([record(f"r{number}")])
+            await drain(shipper)
+            assert receiver.headers[-1]["authorization"] == f"Bearer {token}"
+    assert receiver.accepted == written(path)
+
+
 async def test_nothing_is_removed_before_the_collector_has_it(tmp_path: Path) -> None:
     """However old it is. What it has goes."""
     path = tmp_path / "audit.jsonl"

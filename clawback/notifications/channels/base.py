@@ -31,7 +31,7 @@ from clawback.model.retry_after import read_retry_after
 from clawback.notifications.errors import DeliveryRejected, DeliveryUnavailable
 from clawback.notifications.quiet_hours import QuietHours
 from clawback.notifications.rendering import RenderedNotification
-from clawback.secret_files import FileSecret, SecretName
+from clawback.secret_files import FileSecret, SecretName, require_form
 
 _SHORTEST_WAIT = timedelta(seconds=1)
 _LONGEST = timedelta(days=7)
@@ -55,16 +55,20 @@ def _resolve_secret(value: object) -> object:
     return os.environ[name]
 
 
-def _check_url(url: SecretStr) -> SecretStr:
+def _require_url(url: SecretStr) -> SecretStr:
+    require_form(url, _check_url)
+    return url
+
+
+def _check_url(url: str) -> None:
     try:
-        parts = urlsplit(url.get_secret_value())
+        parts = urlsplit(url)
     except ValueError:
         parts = urlsplit("")
     if not parts.hostname or parts.scheme not in {"https", "http"}:
         raise ValueError("expected a URL: https://…")
     if parts.scheme != "https" and not is_loopback(parts.hostname):
         raise ValueError("expected https; http is allowed for loopback addresses only")
-    return url
 
 
 def _as_sequence(value: object) -> object:
@@ -77,7 +81,7 @@ def _check_readable(secret: SecretStr) -> SecretStr:
 
 
 Secret = Annotated[SecretStr, BeforeValidator(_resolve_secret), AfterValidator(_check_readable)]
-WebUrl = Annotated[Secret, AfterValidator(_check_url)]
+WebUrl = Annotated[Secret, AfterValidator(_require_url)]
 
 
 class Channel(BaseModel, ABC):

@@ -13,25 +13,28 @@ from standardwebhooks import Webhook
 from clawback.cases import NotificationContext
 from clawback.notifications.channels.base import HttpChannel, Secret
 from clawback.notifications.rendering import RenderedNotification, summarize
+from clawback.secret_files import require_form
 
 _KEY_PREFIX = "whsec_"
 _MIN_KEY_BYTES = 24
 
 
-def _check_key(key: SecretStr) -> SecretStr:
-    text = key.get_secret_value()
+def _require_key(key: SecretStr) -> SecretStr:
+    require_form(key, _check_key)
+    return key
+
+
+def _check_key(key: str) -> None:
     try:
-        size = len(base64.b64decode(text.removeprefix(_KEY_PREFIX), validate=True))
+        size = len(base64.b64decode(key.removeprefix(_KEY_PREFIX), validate=True))
     except binascii.Error:
         size = 0
 
-    if not text.startswith(_KEY_PREFIX) or size < _MIN_KEY_BYTES:
+    if not key.startswith(_KEY_PREFIX) or size < _MIN_KEY_BYTES:
         raise ValueError(
             f"expected {_KEY_PREFIX} and base64 of {_MIN_KEY_BYTES} bytes or more: "
             f"echo {_KEY_PREFIX}$(openssl rand -base64 32)"
         )
-
-    return key
 
 
 class WebhookChannel(HttpChannel):
@@ -40,7 +43,7 @@ class WebhookChannel(HttpChannel):
     supports_screenshots: ClassVar[bool] = True
 
     kind: Literal["webhook"]
-    key: Annotated[Secret, AfterValidator(_check_key)]
+    key: Annotated[Secret, AfterValidator(_require_key)]
     payload: Literal["summary", "case"] = "summary"
     """Whether the whole case goes along, as a system for tickets needs it."""
 
