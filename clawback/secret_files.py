@@ -123,13 +123,13 @@ class WatchedFile(Generic[T]):
         except (OSError, ValueError) as error:
             self.trouble = _reason(error)
             self._signature = signature
-            if not had_trouble and self._has_value:
+            if not had_trouble:
                 self._events.append(SecretEvent.UNREADABLE)
             return
 
         if self._has_value and value != self._value:
             self._events.append(SecretEvent.CHANGED)
-        if had_trouble and self._has_value:
+        if had_trouble:
             self._events.append(SecretEvent.RECOVERED)
         self._value, self._has_value = value, True
         self._signature, self.trouble = signature, None

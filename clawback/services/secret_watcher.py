@@ -1,6 +1,10 @@
-"""Looks at the files of secrets, so that a change is used and logged without a request."""
+"""Looks at the files of secrets, so that a change is used and logged without a request.
+
+Every file that this process reads a secret from is among `watched_files`, whoever opened it.
+"""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 
 import structlog
@@ -10,10 +14,13 @@ from clawback.model.loggable import LoggableText
 from clawback.secret_files import (
     FileSecret,
     SecretEvent,
+    SecretName,
     SecretUnreadable,
     WatchedFile,
     watched_files,
 )
+from clawback.services.credential_metrics import publish_expiries
+from clawback.telemetry import metrics
 
 LOOK_EVERY = timedelta(seconds=2)
 _LOGGED_AS = {
@@ -29,6 +36,7 @@ class SecretWatcher:
     def __init__(self, client: Client, api_key: FileSecret | None = None) -> None:
         self._client = client
         self._api_key = api_key
+        self._shown: frozenset[SecretName] = frozenset()
 
     async def watch(self) -> None:
         """Look until cancelled."""
@@ -38,12 +46,21 @@ class SecretWatcher:
 
     def look(self) -> None:
         """Look at every file once."""
+        troubled = dict.fromkeys(self._shown, False)
         for file in watched_files():
             for event in file.take_events():
                 self._note(file, event)
+            troubled[file.name] = troubled.get(file.name, False) or file.trouble is not None
+        self._show(troubled)
 
         if self._api_key is not None:
             self._use(self._api_key)
+
+    def _show(self, troubled: Mapping[SecretName, bool]) -> None:
+        """Show the trouble of each secret; one whose files are closed by now has none."""
+        for name, is_troubled in troubled.items():
+            metrics.SECRET_UNREADABLE.labels(name.value).set(is_troubled)
+        self._shown = frozenset(troubled)
 
     def _use(self, secret: FileSecret) -> None:
         try:
@@ -52,13 +69,14 @@ class SecretWatcher:
             return
         if key != self._client.api_key:
             self._client.api_key = key
+            publish_expiries(self._client.service_client.config)
 
     def _note(self, file: WatchedFile[object], event: SecretEvent) -> None:
         if event is SecretEvent.UNREADABLE:
             log.warning(
                 "secret.unreadable",
                 source=file.name,
-                detail=LoggableText(f"{file.path}: {file.trouble}; the old value stays in use"),
+                detail=LoggableText(f"{file.path}: {file.trouble}"),
             )
         else:
             log.info(_LOGGED_AS[event], source=file.name)

@@ -296,6 +296,11 @@ CREDENTIAL_EXPIRY = _gauge(
     "When a credential of this worker expires, as far as it says so itself.",
     "credential",
 )
+SECRET_UNREADABLE = _gauge(
+    "secret_unreadable",
+    "1 while a file of a secret cannot be used: the last good value, if any, stays in use.",
+    "secret",
+)
 BUILD = _info("build", "The running version.", "version", "python")
 BUILD.info({"version": __version__, "python": platform.python_version()})
 

@@ -61,6 +61,7 @@ def observe_something() -> None:
     metrics.NOTIFICATIONS_WAITING.labels("soc", "waiting").set(0)
     metrics.STATE_BYTES.labels("database").set(1)
     metrics.CREDENTIAL_EXPIRY.labels("temporal_api_key").set(time.time())
+    metrics.SECRET_UNREADABLE.labels("temporal_api_key").set(0)
 
 
 @pytest.fixture(scope="module")

@@ -106,6 +106,7 @@ def test_names_follow_the_conventions() -> None:
                     "_paused",
                     "_demoted",
                     "_failing",
+                    "_unreadable",
                 )
             )
             for name in exposed

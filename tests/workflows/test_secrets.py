@@ -1,5 +1,7 @@
 """Secrets that are rotated while workers run: no act fails, and nothing is restarted."""
 
+import base64
+import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from clawback.model.mode import Mode
 from clawback.secret_files import FileSecret, SecretName
 from clawback.services.secret_watcher import SecretWatcher
 from clawback.simulator import Simulator, SimulatorOptions, TokenScope, outbreak
+from clawback.telemetry import metrics
 from tests.workflows.deployment import deployed, match_of
 
 AT_ONCE = CaseTiming(linger=timedelta())
@@ -75,3 +78,58 @@ async def test_a_new_api_key_for_temporal_is_given_to_the_client(
     ]
     assert all(one["source"] == "temporal_api_key" for one in logs)
     assert not any("-key'" in str(one) for one in logs)
+
+
+async def test_a_secret_that_cannot_be_used_shows_in_the_metrics(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """At 0 from the start, at 1 while any file of its name is no good, and at 0 again."""
+
+    def shown() -> float | None:
+        labels = {"secret": SecretName.COLLECTOR_TOKEN.value}
+        return metrics.REGISTRY.get_sample_value("clawback_secret_unreadable", labels)
+
+    files = [tmp_path / "one", tmp_path / "two"]
+    for file in files:
+        file.write_text("good")
+    secrets = [FileSecret(SecretName.COLLECTOR_TOKEN, file) for file in files]
+    watcher = SecretWatcher(temporal)
+    for change, expected in (
+        (lambda: None, 0),
+        (lambda: files[0].write_text(""), 1),
+        (lambda: files[0].write_text("good again"), 0),
+        (files[1].unlink, 1),
+        (secrets.clear, 0),
+    ):
+        change()
+        watcher.look()
+        assert shown() == expected
+
+
+async def test_a_file_that_was_never_there_is_told_too(temporal: Client, tmp_path: Path) -> None:
+    """No request may have asked for it yet: the client secret of a provider is used at sign-in."""
+    never = FileSecret(SecretName.CLIENT_SECRET, file := tmp_path / "none")
+    with capture_logs() as logs:
+        SecretWatcher(temporal).look()
+        file.write_text("secret")
+        SecretWatcher(temporal).look()
+    assert [one["event"] for one in logs] == ["secret.unreadable", "secret.recovered"]
+    assert never.get_secret_value() == "secret"
+
+
+async def test_a_rotated_api_key_shows_its_own_expiry(temporal: Client, tmp_path: Path) -> None:
+    """The alert about the old key ends with it."""
+    (file := tmp_path / "key").write_text(_token_until(1_000))
+    watcher = SecretWatcher(temporal, FileSecret(SecretName.TEMPORAL_API_KEY, file))
+    labels = {"credential": "temporal_api_key"}
+    for expiry in (1_000, 2_000_000_000):
+        file.write_text(_token_until(expiry))
+        watcher.look()
+        name = "clawback_credential_expiry_timestamp_seconds"
+        assert metrics.REGISTRY.get_sample_value(name, labels) == expiry
+
+
+def _token_until(expiry: int) -> str:
+    """A JWT that expires then; nobody here checks its signature."""
+    claims = base64.urlsafe_b64encode(json.dumps({"exp": expiry}).encode()).decode().rstrip("=")
+    return f"e30.{claims}.signature"
