@@ -19,6 +19,7 @@ from clawback.simulator import outbreak
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import plan, simulated
+from workflows.steps.audit import write_records
 
 
 def has_outcomes(records: Sequence[AuditRecord]) -> bool:
@@ -38,7 +39,7 @@ async def test_records_of_a_lost_workflow_task(
     """Matches that come while outcomes are written are recorded too, and outcomes once."""
     lines = list(outbreak(40))
     matches = [match_of(line) for line in lines]
-    append, write_records = AuditWriter.append, workflows.case.write_records
+    append = AuditWriter.append
     lost: list[str] = []
     runner = UnsandboxedWorkflowRunner()
     async with deployed(temporal, simulated(lines), tmp_path, runner=runner) as deployment:
