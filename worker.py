@@ -110,6 +110,7 @@ from clawback.temporal.guard_keeper import build_keeper
 from clawback.temporal.heartbeat import HeartbeatInterceptor
 from clawback.temporal.key_ring import PayloadKeyError
 from clawback.temporal.kill_switch import KillSwitch
+from clawback.temporal.live_connection import follow_connection
 from clawback.temporal.match_gateway import MatchGateway
 from clawback.temporal.namespace_checks import NamespaceNotReady, check_namespace
 from clawback.temporal.notification_gateway import NotificationGateway
@@ -263,7 +264,9 @@ class WorkerProcess:
         components: Components,
         versioning: WorkerDeploymentConfig,
     ) -> None:
-        for worker in build_workers(client, components, versioning, self._fail):
+        workers = build_workers(client, components, versioning, self._fail)
+        follow_connection(client, workers)
+        for worker in workers:
             await stack.enter_async_context(worker)
         await components.pollers.start_pollers()
         await ReconciliationGateway(client).ensure_schedule()

@@ -33,6 +33,8 @@ class SecretName(StrEnum):
     CLIENT_SECRET = "client_secret"  # noqa: S105 - a name, not a secret
     ENCRYPTION_KEYS = "encryption_keys"
     TEMPORAL_API_KEY = "temporal_api_key"
+    TEMPORAL_CERTIFICATES = "temporal_certificates"
+    TEMPORAL_TLS_KEY = "temporal_tls_key"
     CHANNEL = "channel"
 
 
@@ -62,7 +64,8 @@ class WatchedFile(Generic[T]):
         self._has_value = False
         self._value: T
         self._events: list[SecretEvent] = []
-        _WATCHED.add(self)
+        with _WATCHED_LOCK:
+            _WATCHED.add(self)
 
     def read(self) -> T:
         """Return the value of now, or the last good one.
@@ -74,7 +77,7 @@ class WatchedFile(Generic[T]):
         with self._lock:
             self._look(self._sign())
             if not self._has_value:
-                raise SecretUnreadable(f"cannot read the {self._words} {self.path}: {self.trouble}")
+                raise SecretUnreadable(f"cannot read the {self.words} {self.path}: {self.trouble}")
             return self._value
 
     def require(self, check: Callable[[T], object]) -> None:
@@ -100,7 +103,8 @@ class WatchedFile(Generic[T]):
             return events
 
     @property
-    def _words(self) -> str:
+    def words(self) -> str:
+        """The name of the secret, as people read it."""
         return self.name.replace("_", " ")
 
     def _sign(self) -> _Signature | None:
@@ -212,7 +216,9 @@ def refresh_secret(secret: SecretStr) -> bool:
 
 def watched_files() -> Iterator["WatchedFile[Any]"]:
     """Give the files of this process, in a stable order."""
-    yield from sorted(_WATCHED, key=lambda one: (one.name, str(one.path)))
+    with _WATCHED_LOCK:
+        found = list(_WATCHED)
+    yield from sorted(found, key=lambda one: (one.name, str(one.path)))
 
 
 def _reason(error: Exception) -> str:
@@ -221,4 +227,5 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
+_WATCHED_LOCK = threading.Lock()
 _WATCHED: WeakSet[WatchedFile[Any]] = WeakSet()

@@ -20,7 +20,9 @@ from clawback.secret_files import (
     watched_files,
 )
 from clawback.services.credential_metrics import publish_expiries
+from clawback.services.tls_reloader import TlsReloader
 from clawback.telemetry import metrics
+from clawback.temporal.live_connection import LiveServiceClient
 
 LOOK_EVERY = timedelta(seconds=2)
 _LOGGED_AS = {
@@ -31,30 +33,41 @@ log = structlog.get_logger("clawback")
 
 
 class SecretWatcher:
-    """Watches the files that this process has opened; gives a new API key to a Temporal client."""
+    """Watches the files that this process has opened, and those of TLS to Temporal.
+
+    Gives a Temporal client the API key of now, and a connection with the certificates of now.
+    """
 
     def __init__(self, client: Client, api_key: FileSecret | None = None) -> None:
         self._client = client
         self._api_key = api_key
+        service = client.service_client
+        self._tls = TlsReloader(service) if isinstance(service, LiveServiceClient) else None
         self._shown: frozenset[SecretName] = frozenset()
 
     async def watch(self) -> None:
         """Look until cancelled."""
         while True:
-            self.look()
+            await self.look()
             await asyncio.sleep(LOOK_EVERY.total_seconds())
 
-    def look(self) -> None:
+    async def look(self) -> None:
         """Look at every file once."""
+        self._look_at_files()
+        if self._api_key is not None:
+            self._use(self._api_key)
+        if self._tls is not None:
+            await self._tls.look()
+
+    def _look_at_files(self) -> None:
         troubled = dict.fromkeys(self._shown, False)
         for file in watched_files():
             for event in file.take_events():
                 self._note(file, event)
             troubled[file.name] = troubled.get(file.name, False) or file.trouble is not None
+        if self._tls is not None and self._tls.has_trouble:
+            troubled[SecretName.TEMPORAL_CERTIFICATES] = True
         self._show(troubled)
-
-        if self._api_key is not None:
-            self._use(self._api_key)
 
     def _show(self, troubled: Mapping[SecretName, bool]) -> None:
         """Show the trouble of each secret; one whose files are closed by now has none."""

@@ -16,6 +16,7 @@ from clawback.telemetry.tracing import tracer
 from clawback.temporal.data_converter import RefusalObserver, data_converter
 from clawback.temporal.installation_keys import key_file
 from clawback.temporal.key_ring import Key, KeyRing, PayloadKeyError, read_key_file
+from clawback.temporal.live_connection import make_live
 from clawback.temporal.live_keys import LiveKeys, watch_key_file
 
 _LOST = frozenset(
@@ -162,7 +163,7 @@ async def connect(
         options["interceptors"] = [TraceInterceptor(ours)]
 
     try:
-        return await Client.connect(**options, runtime=runtime)  # type: ignore[arg-type]
+        return make_live(await Client.connect(**options, runtime=runtime))  # type: ignore[arg-type]
     except (RuntimeError, ValueError, RPCError) as error:
         raise TemporalUnreachable(
             f"no Temporal server answers at {target} "

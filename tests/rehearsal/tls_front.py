@@ -4,12 +4,12 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpack import Decoder
 
-from tests.certificates import issue
+from tests.certificates import Issued, issue
 
 _PREFACE = 24
 _FRAME = 9
@@ -18,22 +18,47 @@ _END_HEADERS, _PADDED, _PRIORITY = 4, 8, 32
 _PRIORITY_BYTES = 5
 
 
-@dataclass(frozen=True)
+@dataclass
 class Front:
-    """Where it listens, and what a client must have."""
+    """Where it listens, and what a client must have.
 
-    address: str
-    authority: Path
-    client: tuple[Path, Path]
+    `connections` are those that are open, by the serial number of the client's certificate. A
+    certificate whose number is among `revoked` is refused.
+    """
+
+    folder: Path
+    authority: Issued
+    client: Issued
+    key: str
+    address: str = ""
+    connections: list[tuple[int, asyncio.StreamWriter]] = field(default_factory=list)
+    revoked: set[int] = field(default_factory=set)
+
+    @property
+    def serials(self) -> set[int]:
+        """The serial numbers of the certificates of all open connections."""
+        return {serial for serial, _ in self.connections}
+
+    def renew(self, by: Issued | None = None) -> int:
+        """Write a new certificate and key into the files of the client; its serial number."""
+        self.client = issue(self.folder, "client", by=by or self.authority)
+        return self.client.certificate.serial_number
+
+    def revoke(self, serial: int) -> None:
+        """Refuse a certificate from now on, and end its connections."""
+        self.revoked.add(serial)
+        for number, writer in self.connections:
+            if number == serial:
+                writer.close()
 
     def settings(self, key: str) -> dict[str, str]:
         """The settings of a client with an API key."""
         return {
             "TEMPORAL_ADDRESS": self.address,
             "TEMPORAL_API_KEY": key,
-            "TEMPORAL_TLS_SERVER_CA_CERT_PATH": str(self.authority),
-            "TEMPORAL_TLS_CLIENT_CERT_PATH": str(self.client[0]),
-            "TEMPORAL_TLS_CLIENT_KEY_PATH": str(self.client[1]),
+            "TEMPORAL_TLS_SERVER_CA_CERT_PATH": str(self.authority.files[0]),
+            "TEMPORAL_TLS_CLIENT_CERT_PATH": str(self.client.files[0]),
+            "TEMPORAL_TLS_CLIENT_KEY_PATH": str(self.client.files[1]),
         }
 
 
@@ -80,7 +105,8 @@ def _strip(payload: bytes, flags: int) -> bytes:
 async def standing_before(target: str, folder: Path, key: str) -> AsyncIterator[Front]:
     """Forward to a server whoever has a certificate of the authority and sends the key."""
     authority = issue(folder, "authority")
-    server, client = issue(folder, "server", by=authority), issue(folder, "client", by=authority)
+    server = issue(folder, "server", by=authority)
+    front = Front(folder, authority, issue(folder, "client", by=authority), key)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.files[0])
     context.load_cert_chain(*server.files)
     context.verify_mode = ssl.CERT_REQUIRED
@@ -88,11 +114,17 @@ async def standing_before(target: str, folder: Path, key: str) -> AsyncIterator[
     host, _, port = target.rpartition(":")
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serial = int(writer.get_extra_info("peercert")["serialNumber"], 16)
+        if serial in front.revoked:
+            writer.close()
+            return
         there, back = await asyncio.open_connection(host, int(port))
+        front.connections.append(connection := (serial, writer))
         headers = HeaderReader()
 
         def is_allowed(data: bytes) -> bool:
-            return all(one.get("authorization") == f"Bearer {key}" for one in headers.feed(data))
+            allowed = f"Bearer {front.key}"
+            return all(one.get("authorization") == allowed for one in headers.feed(data))
 
         async def pump_requests() -> None:
             while (data := await reader.read(65536)) and is_allowed(data):
@@ -109,10 +141,11 @@ async def standing_before(target: str, folder: Path, key: str) -> AsyncIterator[
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         for one in pumps:
             one.cancel()
+        front.connections.remove(connection)
         back.close()
         writer.close()
 
     listening = await asyncio.start_server(forward, "127.0.0.1", 0, ssl=context)
     async with listening:
-        address = f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-        yield Front(address, authority.files[0], client.files)
+        front.address = f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        yield front

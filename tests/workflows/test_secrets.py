@@ -63,12 +63,12 @@ async def test_a_new_api_key_for_temporal_is_given_to_the_client(
     """It is logged by its name; an empty file warns once, and changes nothing."""
     (file := tmp_path / "key").write_text("first-key")
     watcher = SecretWatcher(temporal, FileSecret(SecretName.TEMPORAL_API_KEY, file))
-    watcher.look()
+    await watcher.look()
     assert temporal.api_key == "first-key"
     with capture_logs() as logs:
         for text in ("second-key", "", "", "third-key"):
             file.write_text(text)
-            watcher.look()
+            await watcher.look()
     assert temporal.api_key == "third-key"
     assert [one["event"] for one in logs] == [
         "secret.changed",
@@ -102,7 +102,7 @@ async def test_a_secret_that_cannot_be_used_shows_in_the_metrics(
         (secrets.clear, 0),
     ):
         change()
-        watcher.look()
+        await watcher.look()
         assert shown() == expected
 
 
@@ -110,9 +110,9 @@ async def test_a_file_that_was_never_there_is_told_too(temporal: Client, tmp_pat
     """No request may have asked for it yet: the client secret of a provider is used at sign-in."""
     never = FileSecret(SecretName.CLIENT_SECRET, file := tmp_path / "none")
     with capture_logs() as logs:
-        SecretWatcher(temporal).look()
+        await SecretWatcher(temporal).look()
         file.write_text("secret")
-        SecretWatcher(temporal).look()
+        await SecretWatcher(temporal).look()
     assert [one["event"] for one in logs] == ["secret.unreadable", "secret.recovered"]
     assert never.get_secret_value() == "secret"
 
@@ -124,7 +124,7 @@ async def test_a_rotated_api_key_shows_its_own_expiry(temporal: Client, tmp_path
     labels = {"credential": "temporal_api_key"}
     for expiry in (1_000, 2_000_000_000):
         file.write_text(_token_until(expiry))
-        watcher.look()
+        await watcher.look()
         name = "clawback_credential_expiry_timestamp_seconds"
         assert metrics.REGISTRY.get_sample_value(name, labels) == expiry
 
