@@ -37,11 +37,13 @@ from clawback.temporal.key_ring import KeyRing, PayloadKeyError
 from clawback.temporal.names import SEARCH_ATTRIBUTES
 from clawback.temporal.namespace_checks import (
     UNDO_REACH,
+    NoSuchNamespace,
     describe_missing,
     describe_retention,
     describe_wrong_types,
     read_retention,
     read_search_attributes,
+    require_namespace,
 )
 from clawback.temporal.poll_health import is_fresh
 from clawback.temporal.poller_gateway import PollerGateway
@@ -56,6 +58,9 @@ async def check_temporal(settings: Settings) -> Iterable[Finding]:
     """Connect, then run each check on the server."""
     try:
         client = await connect(settings)
+        await require_namespace(client)
+    except NoSuchNamespace as error:
+        return [from_sentence("temporal", str(error))]
     except TemporalUnreachable as error:
         remedy = "start the server, or fix TEMPORAL_ADDRESS and its credentials"
         return [problem("temporal", str(error), remedy)]

@@ -6,6 +6,7 @@ from clawback.model.loggable import LoggableError
 from clawback.settings import Settings
 from clawback.temporal.client import connect
 from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.namespace_checks import require_namespace
 
 
 class ForeignAccount(LoggableError, RuntimeError):
@@ -19,13 +20,17 @@ async def connect_to_own(settings: Settings) -> Client:
 
     Raises:
         ForeignAccount: the accounts differ.
-        TemporalUnreachable: no server answers.
+        TemporalUnreachable: no server answers, or it does not have the namespace.
         PayloadKeyError: a key is unusable or missing, or the guard was written with another one.
         RPCError: the server fails.
 
     """
     client = await connect(settings)
     view = await GuardGateway(client).look()
+    if view is None:
+        # To the server, a workflow in a namespace that it does not have is simply not found.
+        await require_namespace(client)
+
     binding = view.memo.binding if view is not None and view.memo is not None else None
     if binding is not None and settings.account is not None:
         require_account(binding.account, settings.account, client.namespace)

@@ -1,4 +1,4 @@
-"""What a namespace must offer before the first workflow: search attributes and enough retention.
+"""What a namespace must offer before the first workflow: existence, search attributes, retention.
 
 Each finding is one sentence with its remedy, for the start of a worker and for the doctor. Nothing
 here needs the operator service: where a server does not offer it, visibility queries answer.
@@ -22,9 +22,11 @@ from temporalio.service import RPCError, RPCStatusCode
 from clawback.model.durations import format_duration
 from clawback.model.loggable import LoggableError, LoggableText
 from clawback.temporal import names
+from clawback.temporal.client import TemporalUnreachable
 
 UNDO_REACH = timedelta(days=30)
 """How far back people may expect `clawback undo` and `clawback case show` to reach."""
+_UNDO_HOURS = f"{UNDO_REACH.total_seconds() / 3600:.0f}h"
 
 REFUSED = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED})
 """How a server says that it does not offer a call, or not to us."""
@@ -39,15 +41,41 @@ class NamespaceNotReady(LoggableError, RuntimeError):
     """The namespace lacks something that clawback cannot create itself; the text has the remedy."""
 
 
+class NoSuchNamespace(TemporalUnreachable):
+    """The server answers, and does not have the namespace; the text has the remedy."""
+
+
 async def check_namespace(client: Client, submission_lookback: timedelta) -> None:
     """Make sure of what a worker needs, and warn of what it should have.
 
     Raises:
+        NoSuchNamespace: see `require_namespace`.
         NamespaceNotReady: see `require_search_attributes`.
 
     """
+    await require_namespace(client)
     await require_search_attributes(client)
     await warn_of_retention(client, submission_lookback)
+
+
+async def require_namespace(client: Client) -> None:
+    """Ask the server for the namespace, as far as we may.
+
+    Raises:
+        NoSuchNamespace: there is none of this name.
+
+    """
+    try:
+        await read_retention(client)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+
+        raise NoSuchNamespace(
+            f"the Temporal server at {client.service_client.config.target_host} has no namespace "
+            f"{client.namespace}; create it with `temporal operator namespace create --namespace "
+            f"{client.namespace} --retention {_UNDO_HOURS}`, or set TEMPORAL_NAMESPACE to yours"
+        ) from error
 
 
 async def require_search_attributes(client: Client) -> None:
@@ -159,10 +187,9 @@ def describe_retention(
     if not lost:
         return None
 
-    hours = f"{UNDO_REACH.total_seconds() / 3600:.0f}h"
     return (
         f"namespace {namespace} keeps closed workflows for {kept} only: {', and '.join(lost)}; run "
-        f"`temporal operator namespace update --namespace {namespace} --retention {hours}`"
+        f"`temporal operator namespace update --namespace {namespace} --retention {_UNDO_HOURS}`"
     )
 
 

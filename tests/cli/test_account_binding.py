@@ -45,6 +45,20 @@ async def test_a_command_refuses_the_namespace_of_another_account(
     assert f"holds the data of account simulator, not of {'f' * 32}" in sentence(done)
 
 
+@pytest.mark.parametrize(
+    "words", [("case", "list"), ("stop", "--reason", "x"), ("console",)], ids=" ".join
+)
+async def test_a_command_says_that_there_is_no_such_namespace(
+    temporal: Client, words: tuple[str, ...]
+) -> None:
+    """Instead of that there is no guard, or a console that shows nothing."""
+    address = temporal.service_client.config.target_host
+    chosen = {"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": "nowhere"}
+    done = await asyncio.to_thread(run, *words, **chosen)
+    assert done.returncode == ExitCode.ENVIRONMENT, done.stderr
+    assert f"{address} has no namespace nowhere; create it with" in sentence(done)
+
+
 def test_no_command_connects_past_the_check() -> None:
     """Commands use `connect_to_own`; `up` asks its own server for the status it shows."""
     users = {

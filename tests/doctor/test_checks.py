@@ -23,6 +23,7 @@ from clawback.doctor.temporal_checks import (
     check_attributes,
     check_guard,
     check_pollers,
+    check_temporal,
     check_watchdog,
     connection_findings,
     encryption_finding,
@@ -134,6 +135,18 @@ async def test_a_busy_machine_has_time_to_compile_rules(
     assert findings["rules"].status is CheckStatus.OK
     assert findings["channels"].status is CheckStatus.OK
     assert findings["temporal"].found == "no answer within 0 s"
+
+
+async def test_a_namespace_that_does_not_exist_is_one_problem(
+    temporal: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the command that creates it, and not every check on the server failing."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal.service_client.config.target_host)
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", "nowhere")
+    (finding,) = await check_temporal(Settings())
+    assert (finding.check, finding.status) == ("temporal", CheckStatus.PROBLEM)
+    assert finding.found.endswith("has no namespace nowhere")
+    assert str(finding.remedy).startswith("create it with `temporal operator namespace create")
 
 
 async def test_the_watchdog_is_missing_present_or_paused(temporal: Client) -> None:

@@ -13,9 +13,12 @@ from temporalio.testing import WorkflowEnvironment
 from clawback.temporal import names
 from clawback.temporal.namespace_checks import (
     NamespaceNotReady,
+    NoSuchNamespace,
+    check_namespace,
     describe_retention,
     read_retention,
     read_search_attributes,
+    require_namespace,
     require_search_attributes,
 )
 from tests.conftest import server_options
@@ -49,6 +52,19 @@ async def bare(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     options["search_attributes"] = getattr(request, "param", [])
     async with await WorkflowEnvironment.start_local(**options) as environment:
         yield environment.client
+
+
+async def test_a_namespace_that_does_not_exist_names_the_command(temporal: Client) -> None:
+    """One sentence with server, namespace and a retention that undo needs, not a traceback."""
+    config = temporal.config()
+    config["namespace"] = "nowhere"
+    elsewhere = Client(**config)
+    with pytest.raises(NoSuchNamespace) as refused:
+        await check_namespace(elsewhere, 3 * DAY)
+    text = str(refused.value)
+    assert f"{temporal.service_client.config.target_host} has no namespace nowhere" in text
+    assert "`temporal operator namespace create --namespace nowhere --retention 720h`" in text
+    await require_namespace(temporal)
 
 
 async def test_missing_attributes_are_created(bare: Client) -> None:
