@@ -9,7 +9,7 @@ from clawback.local.account_check import open_account
 from clawback.local.installation import Installation
 from clawback.model.mode import Mode
 from clawback.model.providers import Provider, read_provider
-from clawback.model.texts import bounded
+from clawback.model.texts import bounded, plural
 from clawback.rules import RuleErrors, RuleSet, load_rules
 from clawback.rules.lint.lacking_folders import describe_lacking
 from clawback.settings import Settings
@@ -51,7 +51,7 @@ def domain_findings(domains: Sequence[Domain], ceiling: Mode) -> list[Finding]:
 
     providers = sorted({one.product for one in _providers(domains)})
     where = f": {', '.join(providers)}" if providers else ""
-    return [ok("domains", f"{len(domains):,} domains, all active and integrated{where}")]
+    return [ok("domains", f"{plural(len(domains), 'domain')}, active and integrated{where}")]
 
 
 def provider_findings(

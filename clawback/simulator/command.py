@@ -141,7 +141,7 @@ async def _run(plan: _Plan) -> None:
     simulator = Simulator(plan.options)
     lines = _read_lines(plan)
     for domain in plan.domains or own_domains(lines):
-        simulator.add_domain(domain)
+        simulator.add_domain(domain, "Microsoft")
 
     stream = lines if plan.interval else []
     if not plan.interval:

@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
+from uuid import NAMESPACE_DNS, uuid5
 
 import uvicorn
 from starlette.applications import Starlette
@@ -74,12 +75,13 @@ class Simulator:
     def add_domain(self, name: str, provider: str | None = None) -> None:
         """Add a verified domain of the account, as if it had always been there.
 
-        `provider` is that of its mailboxes, such as `Google`.
+        `provider` is that of its mailboxes, such as `Google`; with one, the domain is integrated.
         """
         lists: dict[str, list[str]] = {"drop_dispositions": [], "ip_restrictions": []}
         fields = {"domain": name, "allowed_delivery_modes": ["API"], "regions": ["GLOBAL"], **lists}
         domain = PolicyEndpoints(self.account, DOMAINS).build(fields)
-        domain.update(status="ACTIVE", inbox_provider=provider)
+        integration = None if provider is None else str(uuid5(NAMESPACE_DNS, name))
+        domain.update(status="ACTIVE", inbox_provider=provider, integration_id=integration)
 
     @contextlib.asynccontextmanager
     async def serve(

@@ -16,6 +16,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from clawback.cloudflare import Domain
+from clawback.doctor.domain_checks import domain_findings
+from clawback.model.mode import Mode
 from clawback.simulator.command import simulate
 from tests.simulator.conftest import line
 
@@ -81,8 +84,10 @@ def test_streams_the_demo() -> None:
         assert policies == {"domains": 1}
         path = f"/client/v4/accounts/{'0' * 32}/email-security/settings/domains"
         found = httpx.get(root + path, headers={"Authorization": "Bearer any-token"}).json()
-        domains = [(domain["domain"], domain["status"]) for domain in found["result"]]
-        assert domains == [("halden-instruments.example", "ACTIVE")]
+        (domain,) = map(Domain.parse, found["result"])
+        assert domain.domain == "halden-instruments.example"
+        (finding,) = domain_findings([domain], Mode.ENFORCE)
+        assert finding.found == "1 domain, active and integrated: Microsoft 365"
 
 
 @pytest.mark.parametrize(
