@@ -196,6 +196,17 @@ def test_every_variable_is_a_setting(file: str) -> None:
     assert set(re.findall(r"\bCLAWBACK_[A-Z_]+", (DEPLOY / file).read_text())) <= known
 
 
+def test_the_example_of_settings_overrides_nothing_that_a_unit_sets() -> None:
+    """EnvironmentFile wins over Environment, so that an empty line would turn encryption off."""
+    example = (DEPLOY / "clawback.env.example").read_text()
+    lines = set(re.findall(r"^(\w+)=", example, re.MULTILINE))
+    assert "CLAWBACK_MODE" in lines
+    for unit in (DEPLOY / "systemd").glob("*.service"):
+        own = set(re.findall(r"^Environment=(\w+)=", unit.read_text(), re.MULTILINE))
+        assert own
+        assert lines & (own | {name.removesuffix("_FILE") for name in own}) == set()
+
+
 def test_compose_runs_commands_that_exist() -> None:
     """Each service has its profile, keeps its state in a volume, and builds our image."""
     compose = yaml.safe_load((DEPLOY / "compose.yml").read_text())
