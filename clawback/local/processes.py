@@ -23,7 +23,10 @@ WORKER_STOP_TIMEOUT = 8.5
 """Seconds the worker has to finish its activities; all processes together stop within ten."""
 
 SETTINGS = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_")
-"""Prefixes of the variables that may hold secrets: server and simulator need none of them."""
+"""Prefixes of the variables that are settings of clawback."""
+_NEEDED = frozenset({"PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR", "GOGC"})
+_NEEDED_PREFIXES = ("LC_", "LD_", "PYTHON", "MALLOC_")
+"""What server and simulator need. Any other variable may be a secret: channels name their own."""
 _STOP_TIMEOUT = 0.7
 FETCH_TIMEOUT = 30.0
 
@@ -86,7 +89,7 @@ def temporal_child(server: TemporalServer, settings: Settings, logs: Path) -> Ch
         server.command(),
         logs / "temporal.log",
         responds,
-        environment=environment_with({}, without=SETTINGS),
+        environment=environment_without_secrets(),
         # It chooses ports for its inner services, which somebody else may take before it does.
         start_attempts=3,
     )
@@ -97,7 +100,7 @@ def simulator_child(port: int, options: Sequence[str], logs: Path) -> ChildProce
     """Build the process of the simulator; `options` are those of `clawback simulate`."""
     command = [*module_command("clawback.simulator"), "--port", str(port), *options]
     is_ready = _responds(f"http://127.0.0.1:{port}/_sim/counts")
-    environment = environment_with({}, without=SETTINGS)
+    environment = environment_without_secrets()
     return ChildProcess(
         ProcessSpec(SIMULATOR, command, logs / "simulator.log", is_ready, environment)
     )
@@ -121,6 +124,15 @@ def console_child(environment: Mapping[str, str], address: str, logs: Path) -> C
     is_ready = _responds(f"http://{address}/healthz")
     command = [*module_command("clawback"), "console"]
     return ChildProcess(ProcessSpec(CONSOLE, command, logs / "console.log", is_ready, environment))
+
+
+def environment_without_secrets() -> dict[str, str]:
+    """Return of our environment what a process needs that is given no secret."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _NEEDED or name.startswith(_NEEDED_PREFIXES)
+    }
 
 
 def environment_with(changes: Mapping[str, str], without: tuple[str, ...] = ()) -> dict[str, str]:

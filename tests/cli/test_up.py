@@ -188,6 +188,29 @@ def _check_encryption(environment: dict[str, str], folder: Path, said: str) -> N
     assert b'"outcomes"' not in written
 
 
+def _check_secrets(secrets: Sequence[str], pids: Sequence[int], logs: Path) -> None:
+    """None is in `ps` or a log, nor in the environment of a process that does not need it."""
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
+    blind = [pid for pid, command in commands.items() if _needs_no_secret(command)]
+    assert len(blind) == 2
+    environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in blind]
+    assert all(b"PATH=" in environment for environment in environments)
+    written = [path.read_bytes() for path in logs.iterdir()]
+    assert len(written) == 4
+    for secret in secrets:
+        found = [one for one in (*commands.values(), *environments, *written) if _has(one, secret)]
+        assert not found
+
+
+def _needs_no_secret(command: bytes) -> bool:
+    """Whether this is the Temporal server or the simulator."""
+    return b"start-dev" in command or b"clawback.simulator" in command
+
+
+def _has(data: bytes, secret: str) -> bool:
+    return secret.encode() in data
+
+
 def _modes(*folders: Path) -> set[int]:
     paths = [path for folder in folders for path in (folder, *folder.rglob("*"))]
     return {path.stat().st_mode & 0o777 for path in paths}
@@ -224,10 +247,18 @@ async def test_with_credentials_and_a_server_of_ones_own_only_the_worker_runs(
 def test_killing_it_leaves_no_process(tmp_path: Path) -> None:
     """After a SIGKILL, when it can clean nothing up, its processes are gone all the same.
 
-    Meanwhile nobody else may use its folder. Without its keys it does not start again. Where stdout
-    is no terminal it prints JSON, and no link that signs in: whoever reads logs would get it.
+    Meanwhile nobody else may use its folder, and its secrets are where nobody looks. Without its
+    keys it does not start again. Where stdout is no terminal it prints JSON, and no link that signs
+    in: whoever reads logs would get it.
     """
-    environment = settings(tmp_path)
+    (channels := tmp_path / "channels.toml").touch(0o600)
+    channels.write_text('[soc]\nkind = "slack"\nurl = {env = "URL_OF_CHAT"}\n')
+    secrets = {
+        "CLAWBACK_AUDIT_COLLECTOR_TOKEN": "t0ken-of-the-collector",
+        "CLAWBACK_IDENTITY_CLIENT_SECRET": "s3cret-of-the-client",
+        "URL_OF_CHAT": "http://127.0.0.1:1/s3cret-of-the-chat",
+    }
+    environment = settings(tmp_path, CLAWBACK_CHANNELS=str(channels), **secrets)
     with running(environment, tmp_path, COMMAND[:-1]) as up:
         up.until(lambda: '"up.status"' in up.said)
         events = [json.loads(line) for line in up.said.splitlines() if line.startswith("{")]
@@ -239,6 +270,9 @@ def test_killing_it_leaves_no_process(tmp_path: Path) -> None:
         assert f"another clawback (pid {up.process.pid}) uses the state folder" in said
         pids = up.descendants()
         assert len(pids) == 4
+        key = read_key_file(tmp_path / "state" / "simulator" / "keys").current.line
+        _check_secrets([key, *secrets.values()], [up.process.pid, *pids], Path(started["logs"]))
+        assert key not in up.said
         up.process.kill()
         up.process.wait()
         wait_until(lambda: gone(pids), timedelta(seconds=5))
