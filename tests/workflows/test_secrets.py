@@ -10,27 +10,36 @@ from typing import Any
 from structlog.testing import capture_logs
 from temporalio.client import Client
 
-from clawback.actions import Move
+from clawback.actions import Move, Notify
 from clawback.cases import CasePlan, CaseState, CaseTiming
+from clawback.model.audit_record import RecordKind
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
+from clawback.notifications.channel_file import parse_channels
 from clawback.secret_files import FileSecret, SecretName
 from clawback.services.secret_watcher import SecretWatcher
 from clawback.simulator import Simulator, SimulatorOptions, TokenScope, outbreak
 from clawback.telemetry import metrics
-from tests.workflows.deployment import deployed, match_of
+from tests.notifications.receivers import web_receiver
+from tests.notifications.samples import KEY
+from tests.telemetry.log_capture import captured_logs
+from tests.waiting import until
+from tests.workflows.deployment import Deployment, deployed, match_of
 
 AT_ONCE = CaseTiming(linger=timedelta())
 
 
-def plan(number: int) -> CasePlan:
+def plan(number: int, **changes: Any) -> CasePlan:
     """A case that moves the mail of one sender."""
     return CasePlan(
-        rule="r",
-        version="v1",
-        mode=Mode.ENFORCE,
-        group={"from": f"s{number}@bad.test"},
-        actions=(Move(destination=Destination.RECOVERABLE),),
+        **{
+            "rule": "r",
+            "version": "v1",
+            "mode": Mode.ENFORCE,
+            "group": {"from": f"s{number}@bad.test"},
+            "actions": (Move(destination=Destination.RECOVERABLE),),
+            **changes,
+        }
     )
 
 
@@ -55,6 +64,57 @@ async def test_a_token_is_rotated_while_the_worker_acts(temporal: Client, tmp_pa
             outcomes = await deployment.settled(told.case_id, CaseState.CLOSED)
             assert set(outcomes.values()) == {"moved"}
         assert len(deployment.ledger) == 6
+
+
+async def test_no_secret_is_in_histories_logs_or_audit(temporal: Client, tmp_path: Path) -> None:
+    """Where everything that carries one is refused: the move, the webhook and the chat.
+
+    At the level debug, and without encryption, which would hide what is in a history.
+    """
+    token = "t0ken-that-nobody-knows"
+    options: dict[str, Any] = {"cloudflare_api_token": token, "cloudflare_account_id": "a" * 32}
+    simulator = Simulator(replace(SimulatorOptions(), tokens={"another": TokenScope.WRITE}))
+    simulator.add(lines := list(outbreak(2, sender="s0@bad.test")))
+    notify = (Notify(channel="soc"), Notify(channel="chat"))
+    moves, tells = plan(0), plan(0, rule="tells", actions=(), notifications=notify)
+    with web_receiver(*[404] * 9) as web, captured_logs(level="debug") as logs:
+        channels = parse_channels(
+            {
+                "soc": {"kind": "webhook", "url": web.url, "key": KEY},
+                "chat": {"kind": "slack", "url": web.url},
+            }
+        )
+        async with deployed(
+            temporal, simulator, tmp_path / "state", channels, **options
+        ) as deployment:
+            for told in (moves, tells):
+                await deployment.signal_case(told, *map(match_of, lines), pace=AT_ONCE)
+            await until(lambda: "Unauthenticated (401" in logs.getvalue())
+            await until(lambda: _count_notified(deployment) == len(notify))
+            assert len(web.requests) == len(notify)
+            histories = await _read_histories(temporal)
+        audit = deployment.settings.audit_file.read_text()
+
+    assert "s0@bad.test" in histories
+    for secret in (token, KEY, "secret-path"):
+        assert not any(secret in text for text in (histories, logs.getvalue(), audit))
+
+
+def _count_notified(deployment: Deployment) -> int:
+    return sum(one.kind is RecordKind.NOTIFIED for one in deployment.audit())
+
+
+async def _read_histories(client: Client) -> str:
+    """The events of every workflow of a namespace, in which payloads are as they were sent."""
+    events = [
+        event.SerializeToString()
+        async for one in client.list_workflows()
+        for event in (
+            await client.get_workflow_handle(one.id, run_id=one.run_id).fetch_history()
+        ).events
+    ]
+    assert not any(b"binary/zlib" in event for event in events)
+    return b"".join(events).decode("utf-8", "replace")
 
 
 async def test_a_new_api_key_for_temporal_is_given_to_the_client(
