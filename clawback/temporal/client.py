@@ -4,7 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfigProfile
+from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 from temporalio.runtime import Runtime
 from temporalio.service import ConnectConfig, RPCError, RPCStatusCode
 
@@ -166,9 +166,18 @@ async def connect(
         return make_live(await Client.connect(**options, runtime=runtime))  # type: ignore[arg-type]
     except (RuntimeError, ValueError, RPCError) as error:
         raise TemporalUnreachable(
-            f"no Temporal server answers at {target} "
-            f"(set TEMPORAL_ADDRESS, or run `clawback up`): {first_clause(str(error))}"
+            f"no Temporal server answers at {target} ({_advise(profile)}): "
+            f"{first_clause(str(error))}"
         ) from error
+
+
+def _advise(profile: ClientConnectConfig) -> str:
+    """Say what to look at: the SDK words a certificate that is missing like a server that is."""
+    if "target_host" not in profile:
+        return "set TEMPORAL_ADDRESS, or run `clawback up`"
+    if profile.get("tls"):
+        return "check TEMPORAL_ADDRESS, and the certificates in TEMPORAL_TLS_*"
+    return "check TEMPORAL_ADDRESS, and whether the server wants TLS: TEMPORAL_TLS_*"
 
 
 def lost_server(error: RPCError) -> TemporalUnreachable:

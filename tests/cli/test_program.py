@@ -175,8 +175,8 @@ def test_no_server_is_one_sentence(arguments: tuple[str, ...]) -> None:
     done = clawback(*arguments, TEMPORAL_ADDRESS="127.0.0.1:1")
     assert done.returncode == ExitCode.ENVIRONMENT
     assert (
-        "no Temporal server answers at 127.0.0.1:1 (set TEMPORAL_ADDRESS, or run `clawback up`)"
-        in sentence(done)
+        "no Temporal server answers at 127.0.0.1:1 (check TEMPORAL_ADDRESS, and whether the server "
+        "wants TLS: TEMPORAL_TLS_*)" in sentence(done)
     )
 
 

@@ -34,6 +34,24 @@ async def test_the_reason_is_words_not_debug_text(address: str, reason: str) -> 
     )
 
 
+@pytest.mark.parametrize(
+    ("tls", "advice"),
+    [
+        ("true", "check TEMPORAL_ADDRESS, and the certificates in TEMPORAL_TLS_*"),
+        ("false", "check TEMPORAL_ADDRESS, and whether the server wants TLS: TEMPORAL_TLS_*"),
+    ],
+)
+async def test_a_named_server_that_does_not_answer_may_want_certificates(
+    monkeypatch: pytest.MonkeyPatch, tls: str, advice: str
+) -> None:
+    """A server refuses a client without its certificate while the connection is made."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setenv("TEMPORAL_TLS", tls)
+    with pytest.raises(TemporalUnreachable) as refused:
+        await connect(Settings())
+    assert f"answers at 127.0.0.1:1 ({advice}): " in str(refused.value)
+
+
 @pytest.mark.parametrize("encryption", ["on", "off"])
 async def test_no_connection_leaves_the_machine_in_clear(
     monkeypatch: pytest.MonkeyPatch, encryption: Literal["on", "off"]
