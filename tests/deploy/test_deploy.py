@@ -185,6 +185,7 @@ def test_the_base_of_the_image_can_be_chosen_by_digest() -> None:
         "systemd/clawback-console.service",
         "systemd/clawback-worker.service",
         "clawback.env.example",
+        "shell.env.example",
         "compose.yml",
         "compose.production.yml",
         "compose.safety.yml",
@@ -205,6 +206,19 @@ def test_the_example_of_settings_overrides_nothing_that_a_unit_sets() -> None:
         own = set(re.findall(r"^Environment=(\w+)=", unit.read_text(), re.MULTILINE))
         assert own
         assert lines & (own | {name.removesuffix("_FILE") for name in own}) == set()
+
+
+def test_a_shell_has_what_the_units_set() -> None:
+    """Commands of root and processes started by hand find the same rules, state and secrets."""
+    unit = (DEPLOY / "systemd" / "clawback-worker.service").read_text()
+    own = dict(re.findall(r"^Environment=(\w+)=(\S+)$", unit, re.MULTILINE))
+    for name in ("CLAWBACK_LOG_FORMAT", "PYTHONDONTWRITEBYTECODE"):
+        del own[name]
+
+    shell = (DEPLOY / "shell.env.example").read_text()
+    lines = dict(re.findall(r"^(\w+)=(\S+)$", shell, re.MULTILINE))
+    folder = "/etc/clawback/credentials"
+    assert lines == {name: value.replace("%d", folder) for name, value in own.items()}
 
 
 def test_compose_runs_commands_that_exist() -> None:

@@ -13,6 +13,7 @@ from clawback.settings import Settings, variable
 from clawback.simulator.control_endpoints import PREFIX, ControlEndpoints
 from clawback.simulator.service import Simulator
 from clawback.telemetry import metrics
+from clawback.temporal.names import SEARCH_ATTRIBUTES
 from docs.tables import DOCS
 
 
@@ -38,6 +39,14 @@ def test_every_exit_code_is_listed_with_its_meaning(code: ExitCode) -> None:
 def test_every_setting_is_listed(name: str) -> None:
     """Each environment variable has a row."""
     assert f"`{variable(name)}`" in _page("operations/settings.md")
+
+
+@pytest.mark.parametrize(("name", "kind"), SEARCH_ATTRIBUTES.items())
+def test_every_search_attribute_is_created_in_the_guide(name: str, kind: str) -> None:
+    """With its type, for a cluster and for Temporal Cloud."""
+    page = _page("operations/production.md")
+    assert f"--name {name} --type {kind}" in page
+    assert f'--sa "{name}={kind}"' in page
 
 
 @pytest.mark.parametrize("name", metrics.LABELS)
