@@ -9,6 +9,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$python"; break; }; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
+# The lock names every package, so there is nothing to resolve; bytecode is made of what is imported.
+PIP_LOCKED := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r
 ARGS ?=
 
 .PHONY: help env up test check fmt lock rehearse bench docs site helm chart image sbom release
@@ -28,7 +30,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null 2>&1 || \
 		{ echo ".venv has no pip and cannot get it; remove .venv, then run make env again" >&2; exit 3; }
 	@echo "Installing the locked requirements into .venv; the first time takes a minute."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(PIP_LOCKED) requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -71,7 +73,7 @@ docs: env ## write the generated parts of docs/ and rules/schema.json; fail if t
 	@$(BIN)/python -m docs.generate
 
 $(BIN)/mkdocs: $(STAMP) requirements/docs.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@$(PIP_LOCKED) requirements/docs.txt
 	@touch $@
 
 site: $(BIN)/mkdocs ## build the documentation as a site into build/site/html; a broken link is an error
@@ -79,7 +81,7 @@ site: $(BIN)/mkdocs ## build the documentation as a site into build/site/html; a
 	@echo "build/site/html/index.html"
 
 helm: env ## install what the tests of the chart and the SBOM need (350 MB)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/deploy.txt
+	@$(PIP_LOCKED) requirements/deploy.txt
 
 chart: helm ## package the Helm chart into dist/
 	@mkdir -p dist
