@@ -1,39 +1,45 @@
 """Bulk review in a real browser, over a real server with real held cases."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Browser
-from temporalio.client import Client
 
 from clawback.cases import CasePlan, CaseState
 from clawback.model.identity import Role
-from clawback.settings import Settings
-from tests.console.console_site import ConsoleSite, accessibility_problems, running_console
-from tests.console.held_cases import hold_cases, key_of, knows, mail_of, plan_of
+from tests.console.console_site import ConsoleSite, accessibility_problems
+from tests.console.held_cases import CaseYard, Mail, key_of
 from tests.people import person
 from tests.waiting import eventually
-from tests.workflows.deployment import RULES, Deployment, deployed, match_of
-from tests.workflows.test_case import simulated
+from tests.workflows.deployment import Deployment, match_of
 
 NASTY = '"><script>alert(1)</script> \u202egnp.exe https://evil.test/x'
 
 
 @dataclass
 class Review:
-    """A console over some held cases, and the installation behind it.
+    """Held cases of a rule of their own, and where they are reviewed."""
 
-    `later` is a message that the first case may get.
-    """
-
-    site: ConsoleSite
-    deployment: Deployment
+    yard: CaseYard
+    rule: str
     plans: list[CasePlan]
-    later: dict[str, Any]
+    mail: list[Mail]
+
+    @property
+    def site(self) -> ConsoleSite:
+        """The console."""
+        return self.yard.site
+
+    @property
+    def deployment(self) -> Deployment:
+        """The installation behind it."""
+        return self.yard.deployment
+
+    @property
+    def inbox(self) -> str:
+        """The inbox with these cases alone."""
+        return f"/?rule={self.rule}"
 
     @property
     def path(self) -> str:
@@ -42,7 +48,7 @@ class Review:
 
     def moved(self) -> int:
         """How many messages were moved."""
-        return sum(row["operation"] == "move" for row in self.deployment.ledger)
+        return len(self.yard.moves_of(*self.mail))
 
     async def state(self, plan: CasePlan) -> str:
         """The state of a case as it says itself."""
@@ -52,27 +58,24 @@ class Review:
 
 
 @pytest.fixture
-async def review(temporal: Client, tmp_path: Path) -> AsyncIterator[Review]:
-    """Three held cases of two messages each; more mail is known for one of them."""
-    mail = [mail_of(number, 3) for number in range(3)]
-    lines = [line for each in mail for line in each]
-    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
-        plans = await hold_cases(deployment, [each[:2] for each in mail])
-        async with running_console(temporal, Settings(rules=RULES)) as site:
-            await knows(site, plans)
-            yield Review(site, deployment, plans, mail[0][2])
+async def review(yard: CaseYard) -> Review:
+    """Three held cases of two messages each; one more message is known of the first sender."""
+    rule, mail = f"other{yard.number()}", [yard.new_mail(3) for _ in range(3)]
+    plans = [await yard.open_case(rule, each[:2]) for each in mail]
+    await yard.knows(plans)
+    return Review(yard, rule, plans, mail)
 
 
 async def test_a_selection_is_decided_together(review: Review, browser: Browser) -> None:
     """From the checkboxes of the inbox to one line per case; every message is moved."""
-    page = await review.site.open(browser)
+    page = await review.site.open(browser, review.inbox)
     for box in await page.locator("input[name=case]").all():
         await box.check()
     await page.get_by_role("button", name="Review selected").click()
     text = await page.inner_text("main")
     assert "3 held cases with 6 messages" in text
     assert "Approving will move to JunkEmail: 2 messages in 2 mailboxes." in text
-    assert "Budget of all rules after this: 6 of" in text
+    assert "Budget of all rules after this: " in text
     assert await accessibility_problems(page) == []
 
     await page.get_by_role("button", name="Approve 3 cases").click()
@@ -88,7 +91,7 @@ async def test_nothing_is_sent_if_one_has_changed(review: Review, browser: Brows
     """The page says which and how, and its new form decides what is shown now."""
     page = await review.site.open(browser, review.path)
     grown, *others = review.plans
-    await review.deployment.signal_case(grown, match_of(review.later))
+    await review.deployment.signal_case(grown, match_of(review.mail[0][2]))
 
     async def has_grown() -> bool | None:
         proposal = await review.deployment.cases.proposal(grown.case_id)
@@ -116,7 +119,7 @@ async def test_what_somebody_else_decided_is_named(review: Review, browser: Brow
     first, *others = review.plans
     digest = (await review.deployment.cases.proposal(first.case_id)).digest
     await review.deployment.cases.approve(first.case_id, person("ben"), digest)
-    await knows(review.site, [first], CaseState.SETTLED)
+    await review.yard.knows([first], CaseState.SETTLED)
     await page.get_by_role("button", name="Approve 3 cases").click()
     text = await page.inner_text("main")
     assert "already approved by ben at" in text
@@ -135,7 +138,7 @@ async def test_to_deny_takes_a_reason(review: Review, browser: Browser) -> None:
     await page.get_by_role("button", name="Deny 3 cases").click()
     assert "Denied 3 of 3" in await page.inner_text("h1")
     assert review.moved() == 0
-    await knows(review.site, review.plans, CaseState.DENIED)
+    await review.yard.knows(review.plans, CaseState.DENIED)
 
 
 async def test_a_form_that_is_sent_twice_counts_once(review: Review, browser: Browser) -> None:
@@ -154,7 +157,7 @@ async def test_a_form_that_is_sent_twice_counts_once(review: Review, browser: Br
 
 async def test_selected_cases_are_assigned(review: Review, browser: Browser) -> None:
     """From the inbox in one click; the answer is the list of one's own cases."""
-    page = await review.site.open(browser, java_script_enabled=False)
+    page = await review.site.open(browser, review.inbox, java_script_enabled=False)
     for box in (await page.locator("input[name=case]").all())[:2]:
         await box.check()
     await page.get_by_role("button", name="Assign to me").click()
@@ -168,7 +171,8 @@ async def test_a_large_selection_takes_a_fresh_sign_in(
 ) -> None:
     """More messages than anybody reads are decided only by somebody who has just signed in."""
     monkeypatch.setattr("clawback.console.pages.review.MOST_WITHOUT_SIGN_IN", 5)
-    review.site.services.now = lambda: datetime.now(UTC) + timedelta(minutes=20)
+    later = datetime.now(UTC) + timedelta(minutes=20)
+    monkeypatch.setattr(review.site.services, "now", lambda: later)
     page = await review.site.open(browser, review.path)
     assert "sign in again" in await page.inner_text("main")
     assert await page.get_by_role("button", name="Approve 3 cases").count() == 0
@@ -177,7 +181,7 @@ async def test_a_large_selection_takes_a_fresh_sign_in(
 async def test_a_viewer_does_not_see_it(review: Review, browser: Browser) -> None:
     """For whom may not decide there is no such page, and no checkbox in the inbox."""
     review.site.gate.role = Role.VIEWER
-    page = await review.site.open(browser)
+    page = await review.site.open(browser, review.inbox)
     assert await page.locator("input[name=case]").count() == 0
     answer = await page.request.get(review.path)
     assert answer.status == 404
@@ -201,38 +205,25 @@ async def test_a_review_stacks_on_a_phone(review: Review, browser: Browser) -> N
     assert await accessibility_problems(page) == []
 
 
-async def test_hostile_mail_stays_text(temporal: Client, tmp_path: Path, browser: Browser) -> None:
+async def test_hostile_mail_stays_text(yard: CaseYard, browser: Browser) -> None:
     """Subject, sender and name of an attacker are shown and do nothing."""
-    lines = [
-        {"message": {**line["message"], "subject": NASTY, "from_name": NASTY, "from": NASTY}}
-        for line in mail_of(7)
-    ]
-    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
-        plan = plan_of(7)
-        await deployment.signal_case(plan, *map(match_of, lines))
-        await deployment.settled(plan.case_id, CaseState.HELD)
-        async with running_console(temporal, Settings(rules=RULES)) as site:
-            await knows(site, [plan])
-            page = await site.open(browser, f"/review?case={key_of(plan)}")
-            text = await page.inner_text("main")
-            assert "⟨U+202E⟩" in text
-            assert "hxxps" in text
-            assert site.said == []
+    mail = yard.new_mail(subject=NASTY, from_name=NASTY, **{"from": NASTY})
+    plan = await yard.open_case("hostile", mail)
+    await yard.knows([plan])
+    page = await yard.site.open(browser, f"/review?case={key_of(plan)}")
+    text = await page.inner_text("main")
+    assert "⟨U+202E⟩" in text
+    assert "hxxps" in text
+    assert yard.site.said == []
 
 
-async def test_a_hundred_cases_are_one_decision(
-    temporal: Client, tmp_path: Path, browser: Browser
-) -> None:
+async def test_a_hundred_cases_are_one_decision(yard: CaseYard, browser: Browser) -> None:
     """The most that one review takes: one line for each."""
-    mail = [mail_of(number, 1) for number in range(100)]
-    lines = [line for each in mail for line in each]
-    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
-        plans = await hold_cases(deployment, mail)
-        async with running_console(temporal, Settings(rules=RULES)) as site:
-            await knows(site, plans)
-            path = "/review?" + "&".join(f"case={key_of(plan)}" for plan in plans)
-            page = await site.open(browser, path)
-            await page.fill("#reason", "checked")
-            await page.get_by_role("button", name="Approve 100 cases").click()
-            assert "Approved 100 of 100" in await page.inner_text("h1")
-            assert await page.locator("[data-row]").count() == 100
+    plans = [await yard.open_case("many", yard.new_mail(1)) for _ in range(100)]
+    await yard.knows(plans)
+    path = "/review?" + "&".join(f"case={key_of(plan)}" for plan in plans)
+    page = await yard.site.open(browser, path)
+    await page.fill("#reason", "checked")
+    await page.get_by_role("button", name="Approve 100 cases").click()
+    assert "Approved 100 of 100" in await page.inner_text("h1")
+    assert await page.locator("[data-row]").count() == 100

@@ -1,42 +1,38 @@
 """History and undo in a real browser, with the simulator's ledger as the witness."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page
-from temporalio.client import Client
 
 from clawback.cases import CasePlan, CaseState
 from clawback.console.views.mail_text import show_mail_text
 from clawback.model.identity import Role
 from clawback.model.mode import Mode
-from clawback.settings import Settings
 from clawback.temporal.undo_gateway import UndoneAction
-from tests.console.console_site import ConsoleSite, accessibility_problems, running_console
-from tests.console.held_cases import key_of, knows, mail_of, plan_of
+from tests.console.console_site import ConsoleSite, accessibility_problems
+from tests.console.held_cases import CaseYard, Mail, key_of
 from tests.waiting import eventually
-from tests.workflows.deployment import RULES, Deployment, deployed, match_of
-from tests.workflows.test_case import simulated
 
 NASTY = '"><script>alert(1)</script> \u202egnp.exe https://evil.test/x'
 
 
 @dataclass
 class Acted:
-    """A console over two cases that moved messages, and the installation behind it."""
+    """Two cases that moved messages, and the console that shows them."""
 
-    site: ConsoleSite
-    deployment: Deployment
+    yard: CaseYard
     plans: list[CasePlan]
-    mail: list[list[dict[str, Any]]]
+    mail: list[Mail]
+
+    @property
+    def site(self) -> ConsoleSite:
+        """The console."""
+        return self.yard.site
 
     def returned(self) -> int:
         """How many messages went back to the inbox."""
-        rows = self.deployment.ledger
-        return sum(row["operation"] == "move" and row["destination"] == "Inbox" for row in rows)
+        return self.yard.moves_of(*self.mail).count("Inbox")
 
     def path(self, number: int = 0) -> str:
         """The dry run of the undo of one case."""
@@ -44,33 +40,20 @@ class Acted:
 
 
 @pytest.fixture
-async def acted(
-    temporal: Client, tmp_path: Path, request: pytest.FixtureRequest
-) -> AsyncIterator[Acted]:
+async def acted(yard: CaseYard, request: pytest.FixtureRequest) -> Acted:
     """Two cases of two messages each, of two rules; the undo of malicious mail takes two people."""
     mail = [
-        mail_of(0, final_disposition="SPAM"),
-        mail_of(1, final_disposition="SPAM", subject=getattr(request, "param", "Invoice")),
+        yard.new_mail(final_disposition="SPAM"),
+        yard.new_mail(final_disposition="SPAM", subject=getattr(request, "param", "Invoice")),
     ]
+    # An undo demotes the rule.
+    rules = [f"quarantine{yard.number()}", f"other{yard.number()}"]
     plans = [
-        plan_of(0, rule="quarantine_bec", mode=Mode.ENFORCE),
-        plan_of(1, mode=Mode.ENFORCE),
+        await yard.open_case(rule, each, Mode.ENFORCE)
+        for rule, each in zip(rules, mail, strict=True)
     ]
-    lines = [line for each in mail for line in each]
-    async with deployed(temporal, simulated(lines), tmp_path, judges_undo=True) as deployment:
-        for plan, each in zip(plans, mail, strict=True):
-            await deployment.signal_case(plan, *map(match_of, each))
-        for plan in plans:
-            await deployment.settled(plan.case_id)
-        settings = Settings(
-            rules=RULES,
-            api_url=deployment.settings.api_url,
-            cloudflare_api_token="simulated",
-            cloudflare_account_id="0" * 32,
-        )
-        async with running_console(temporal, settings) as site:
-            await knows(site, plans, CaseState.SETTLED)
-            yield Acted(site, deployment, plans, mail)
+    await yard.knows(plans, CaseState.SETTLED)
+    return Acted(yard, plans, mail)
 
 
 async def ended(page: Page) -> str:
@@ -81,13 +64,13 @@ async def ended(page: Page) -> str:
 
 async def test_an_undo_is_shown_confirmed_and_followed(acted: Acted, browser: Browser) -> None:
     """From the history to the dry run, one confirmation, and progress without a reload."""
-    page = await acted.site.open(browser, "/history?kind=acted")
+    page = await acted.site.open(browser, f"/history?kind=acted&rule={acted.plans[0].rule}")
     text = await page.inner_text("main")
     assert "move: 2 moved" in text
     assert "yes, 2 changes" in text
     assert await accessibility_problems(page) == []
 
-    await page.locator("tr", has_text="s0@bad").get_by_role("link", name="yes, 2 changes").click()
+    await page.get_by_role("link", name="yes, 2 changes").click()
     text = await page.inner_text("main")
     assert "This takes back 2 changes of 1 case; 2 messages return to the inbox." in text
     assert "JunkEmail, verdict SPAM" in text
@@ -107,12 +90,12 @@ async def test_an_undo_is_shown_confirmed_and_followed(acted: Acted, browser: Br
     await record.refresh()
     assert record.actions == {"move": UndoneAction(action="move", done=2)}
 
-    await knows(acted.site, acted.plans[:1], CaseState.UNDONE)
-    await page.goto("/history?kind=undone")
+    await acted.yard.knows(acted.plans[:1], CaseState.UNDONE)
+    await page.goto(f"/history?kind=undone&rule={acted.plans[0].rule}")
     text = await page.inner_text("main")
     assert "undone by ana" in text
     assert "“clean mail”" in text
-    assert "case quarantine_bec" in text
+    assert f"case {acted.plans[0].rule}" in text
     assert await page.locator("[data-row]").count() == 1
     assert acted.site.said == []
 
@@ -120,8 +103,8 @@ async def test_an_undo_is_shown_confirmed_and_followed(acted: Acted, browser: Br
 async def test_cases_of_different_rules_are_undone_together(acted: Acted, browser: Browser) -> None:
     """By checkboxes, without JavaScript, on a page that is read again by hand."""
     page = await acted.site.open(browser, "/history", java_script_enabled=False)
-    for box in await page.locator("input[name=case]").all():
-        await box.check()
+    for plan in acted.plans:
+        await page.check(f"input[name=case][value^='{key_of(plan)}']")
     await page.get_by_role("button", name="Undo selected").click()
     assert "4 changes of 2 cases" in await page.inner_text("main")
     await page.get_by_role("button", name="Undo 4 changes").click()
@@ -164,16 +147,18 @@ async def test_an_undo_that_is_sent_twice_starts_once(acted: Acted, browser: Bro
 
 async def test_a_rule_is_undone_by_operators_alone(acted: Acted, browser: Browser) -> None:
     """An analyst does not even see that there is such a page."""
-    page = await acted.site.open(browser, "/history?rule=other")
+    rule = acted.plans[1].rule
+    page = await acted.site.open(browser, f"/history?rule={rule}")
     await page.get_by_role("link", name="Undo all that these filters name").click()
-    assert "all cases of the rule other" in await page.inner_text("h1")
+    assert f"all cases of the rule {rule}" in await page.inner_text("h1")
     assert "2 changes of 1 case" in await page.inner_text("main")
 
     acted.site.gate.role = Role.ANALYST
-    for path in ("/undo?rule=other", "/undo?since=2h"):
+    for path in (f"/undo?rule={rule}", "/undo?since=2h"):
         assert (await page.request.get(path)).status == 404
     answer = await page.request.post(
-        "/undo", form={"rule": "other", "digest": "x", "key": "k", "csrf": "csrf-of-a-test"}
+        "/undo",
+        form={"rule": acted.plans[1].rule, "digest": "x", "key": "k", "csrf": "csrf-of-a-test"},
     )
     assert answer.status == 404
     acted.site.gate.role = Role.VIEWER
@@ -184,7 +169,7 @@ async def test_the_messages_of_a_sender_are_undone_alone(acted: Acted, browser: 
     """The history filters by an address, which stays out of the URL; the case goes on."""
     page = await acted.site.open(browser, "/history")
     await page.get_by_text("Filter", exact=True).click()
-    await page.fill("input[name=sender_text]", "s1@bad.test")
+    await page.fill("input[name=sender_text]", acted.mail[1][0]["message"]["from"])
     await page.get_by_role("button", name="Apply").click()
     assert "bad" not in page.url
     assert await page.locator("[data-row]").count() == 1
@@ -198,7 +183,7 @@ async def test_the_messages_of_a_sender_are_undone_alone(acted: Acted, browser: 
 async def test_malicious_mail_waits_for_a_second_person(acted: Acted, browser: Browser) -> None:
     """Whoever asked for it cannot agree; somebody else can, and then it runs."""
     malicious = {"final_disposition": "MALICIOUS"}
-    acted.deployment.simulator.add(
+    acted.yard.deployment.simulator.add(
         [{**line, "message": {**line["message"], **malicious}} for line in acted.mail[0]]
     )
     page = await acted.site.open(browser, acted.path())
