@@ -37,7 +37,7 @@ class CaseYard:
         """Return a number that no other case, sender or rule of this installation has."""
         return next(self._numbers)
 
-    def new_mail(self, messages: int = 2, **record: Any) -> Mail:
+    def new_mail(self, messages: int = 2, /, **record: Any) -> Mail:
         """Make the messages of one sender in the simulator; `record` replaces their fields."""
         number = self.number()
         lines = [
