@@ -82,6 +82,7 @@ async def open_front_door(  # noqa: PLR0913 - what a console has
     Raises:
         IdentityError: a setting is missing, or other machines could reach a console that cannot
             tell people apart.
+        SecretUnreadable: the client secret of the provider is in a file that cannot be read.
 
     """
     site, secrets = read_site(settings, address), console_secrets(keys)
@@ -127,7 +128,11 @@ async def open_front_door(  # noqa: PLR0913 - what a console has
 async def _connect(settings: Settings, stack: AsyncExitStack) -> ProviderConnection | None:
     if settings.identity_issuer is None:
         return None
-    connection = ProviderConnection(client_settings(settings))
+    client = client_settings(settings)
+    if client.client_secret is not None:
+        # Else the first person who signs in would find out that it cannot be read.
+        client.client_secret.get_secret_value()
+    connection = ProviderConnection(client)
     stack.push_async_callback(connection.close)
     return connection
 

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from itertools import cycle, islice
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,6 +14,7 @@ import pytest
 from clawback.console.access.sealing import console_secrets
 from clawback.console.access.session_cookie import IDLE, LONGEST, Session, SessionCookie
 from clawback.model.identity import Role
+from clawback.secret_files import SecretUnreadable
 from tests.console.access.front import (
     RING,
     Browser,
@@ -63,6 +65,24 @@ async def test_a_link_from_a_chat_leads_to_the_case(front: Front, provider: Loca
     shown = (await browser.get(stripped.headers["location"])).json()
     assert (shown["who"], shown["roles"], shown["via"]) == ("ana", ["analyst"], "session")
     assert provider.forms[0]["code_verifier"]
+
+
+async def test_the_next_sign_in_has_the_new_client_secret(
+    provider: LocalProvider, tmp_path: Path
+) -> None:
+    """Without a restart. A console that has never had one does not start."""
+    file = tmp_path / "secret"
+    settings = {**provider_settings(provider), "identity_client_secret_file": file}
+    with pytest.raises(SecretUnreadable, match=f"cannot read the client secret {file}"):
+        async with opened(settings):
+            pass
+
+    file.write_text("first")
+    async with opened(settings) as front:
+        for secret in ("first", "second"):
+            file.write_text(f"{secret}\n")
+            await front.browser().sign_in()
+            assert provider.forms[-1]["client_secret"] == secret
 
 
 async def test_a_browser_without_cookies_is_told_so(front: Front) -> None:
