@@ -36,10 +36,7 @@ class ConnectionInClear(TemporalUnreachable):
 
 def server_address(settings: Settings) -> str:
     """Return host and port of the server that `TEMPORAL_*` names, else of the embedded one."""
-    return (
-        ClientConfigProfile.load().to_client_connect_config().get("target_host")
-        or f"127.0.0.1:{settings.temporal_port}"
-    )
+    return ClientConfigProfile.load().address or f"127.0.0.1:{settings.temporal_port}"
 
 
 def api_key_of(settings: Settings) -> FileSecret | None:
@@ -132,11 +129,12 @@ async def connect(
 
     Raises:
         ConnectionInClear: it is on another machine, without TLS, and no setting allows that.
-        TemporalUnreachable: no server answers there, or it refuses our credentials.
+        TemporalUnreachable: no server answers there, or it refuses our credentials, or a file of
+            its certificates cannot be read.
         PayloadKeyError: an encryption key is unusable.
 
     """
-    profile = ClientConfigProfile.load().to_client_connect_config()
+    profile = _read_profile()
     target = address or server_address(settings)
     in_clear = _is_in_clear(target, has_tls=bool(profile.get("tls")))
     if in_clear and settings.temporal_tls == "required":
@@ -178,6 +176,16 @@ def _advise(profile: ClientConnectConfig) -> str:
     if profile.get("tls"):
         return "check TEMPORAL_ADDRESS, and the certificates in TEMPORAL_TLS_*"
     return "check TEMPORAL_ADDRESS, and whether the server wants TLS: TEMPORAL_TLS_*"
+
+
+def _read_profile() -> ClientConnectConfig:
+    try:
+        return ClientConfigProfile.load().to_client_connect_config()
+    except OSError as error:
+        reason = (error.strerror or "unknown error").lower()
+        raise TemporalUnreachable(
+            f"cannot read {error.filename} for TLS to Temporal: {reason}; check TEMPORAL_TLS_*"
+        ) from None
 
 
 def lost_server(error: RPCError) -> TemporalUnreachable:

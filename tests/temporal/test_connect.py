@@ -52,6 +52,14 @@ async def test_a_named_server_that_does_not_answer_may_want_certificates(
     assert f"answers at 127.0.0.1:1 ({advice}): " in str(refused.value)
 
 
+async def test_a_certificate_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a server is asked, and with the variables to check."""
+    monkeypatch.setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", "/nowhere/client.pem")
+    named = r"cannot read /nowhere/client.pem for TLS to Temporal: no such file .* TEMPORAL_TLS_"
+    with pytest.raises(TemporalUnreachable, match=named):
+        await connect(Settings(encryption="off"))
+
+
 @pytest.mark.parametrize("encryption", ["on", "off"])
 async def test_no_connection_leaves_the_machine_in_clear(
     monkeypatch: pytest.MonkeyPatch, encryption: Literal["on", "off"]
