@@ -100,8 +100,10 @@ def _until_stale(count: int) -> Callable[[], float]:
 
 
 def _report(result: Reconciliation) -> None:
-    for state in PolicyState:
-        metrics.POLICIES.labels(state.value).set_function(_until_stale(result.count(state)))
+    # A dry run counts as adopted what it leaves as it is: the alert about that must go on.
+    if not result.dry_run:
+        for state in PolicyState:
+            metrics.POLICIES.labels(state.value).set_function(_until_stale(result.count(state)))
 
     log.info(
         "policies.reconciled",

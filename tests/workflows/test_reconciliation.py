@@ -20,6 +20,7 @@ from clawback.model.policy_marks import seal_comments
 from clawback.model.reconciliation import PolicyState, Reconciliation
 from clawback.services.configuration import connect_api
 from clawback.simulator.options import TokenScope
+from clawback.telemetry import metrics
 from clawback.temporal import names
 from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.expiry_gateway import ExpiryGateway
@@ -225,6 +226,11 @@ async def test_a_dry_run_and_shadow_mode_change_nothing(temporal: Client, tmp_pa
         assert await found_by_doctor(temporal, "never compared") is CheckStatus.WARNING
 
         assert (await as_scheduled(deployment)).counts == {PolicyState.UNMANAGED: 1}
+        unmanaged = metrics.POLICIES.labels(PolicyState.UNMANAGED.value).collect
+        assert next(iter(unmanaged())).samples[0].value == 1
+        # The command of the runbook that shows more: the alert must outlast it.
+        await ReconciliationGateway(deployment.client).look()
+        assert next(iter(unmanaged())).samples[0].value == 1
         text = "nothing ends 1 of our blocks and policies"
         assert await found_by_doctor(temporal, text) is CheckStatus.WARNING
         assert (removed(deployment), deployment.audit()) == ([], [])
