@@ -29,6 +29,8 @@ READ_EVERY = timedelta(hours=1)
 """How often the domains of the account are read: one request to the API."""
 READ_AGAIN = timedelta(minutes=5)
 """When they are read again after the API did not answer."""
+READ_AFTER_NONE = timedelta(minutes=10)
+"""When they are read again after the API named none: somebody will add them."""
 READ_AGAIN_AT_START = timedelta(milliseconds=500)
 """When they are read again at start."""
 START_TIMEOUT = timedelta(seconds=5)
@@ -91,6 +93,7 @@ class NeverBlockWatcher:
             domains = frozenset(found)
             metrics.OWN_DOMAINS.set(len(domains))
             if not domains:
+                delay = READ_AFTER_NONE
                 log.warning("never_block.no_own_domains")
             if self._rules.protect_own_domains(domains):
                 log.info("never_block.own_domains_read", domains=len(domains))

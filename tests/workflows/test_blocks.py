@@ -325,6 +325,21 @@ async def test_an_account_without_domains_is_logged(temporal: Client, tmp_path: 
         assert [one["event"] for one in logs] == ["never_block.no_own_domains"]
 
 
+async def test_domains_that_are_added_later_are_found_within_minutes(
+    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The alert about an account without domains must end soon after they are there."""
+    monkeypatch.setattr("clawback.services.never_block_watcher.READ_AFTER_NONE", timedelta())
+    simulator = simulated([])
+    async with deployed(temporal, simulator, tmp_path) as deployment:
+        never_block = deployment.services.never_block
+        await never_block.read_domains()
+        assert metrics.OWN_DOMAINS._value.get() == 0
+        simulator.add_domain("own.example")
+        await never_block.read_domains()
+        assert metrics.OWN_DOMAINS._value.get() == 1
+
+
 async def test_a_block_that_the_list_forbids_by_now_is_told_of_once(
     temporal: Client, tmp_path: Path
 ) -> None:
