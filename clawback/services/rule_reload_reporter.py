@@ -28,7 +28,9 @@ class RuleReloadReporter:
         If the audit cannot be written, this only logs it: the rules are loaded all the same.
         """
         initialise_rules(self._rules.current)
-        metrics.RULES_LOADED.set(len(self._rules.current.rules))
+        # Building blocks alone contain nothing, and are what is left if a mount lacks the rest.
+        responding = sum(one.response is not None for one in self._rules.current.rules.values())
+        metrics.RULES_LOADED.set(responding)
         # A gauge, so that an alert lasts until the files are right again.
         metrics.RULES_REFUSED.set(change.new is None)
         metrics.RULES.info({"version": self._rules.current.version})
@@ -38,7 +40,7 @@ class RuleReloadReporter:
         elif change.is_recovery:
             log.info("rules.recovered", running=change.new)
         else:
-            count = len(self._rules.current.rules)
+            count = len(self._rules.current.rules.values())
             log.info("rules.loaded", old=change.old, new=change.new, rules=count)
 
         for rule in self._rules.current.weakened:

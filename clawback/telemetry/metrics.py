@@ -213,7 +213,7 @@ POLL_BACKLOG = _gauge(
     "How much time is left to read beside fresh mail; absent if this process has not read lately.",
     "source",
 )
-RULES_LOADED = _gauge("rules_loaded", "Rules in the running rule set.")
+RULES_LOADED = _gauge("rules_loaded", "Rules with a response in the running rule set.")
 RULES_REFUSED = _gauge(
     "rules_refused", "1 while the rules on disk are refused and the previous set keeps running."
 )
