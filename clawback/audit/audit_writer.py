@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from clawback.audit.audit_log import AuditLog, refuse_own_kinds
+from clawback.audit.audit_log import AuditLog, AuditUnavailable, refuse_own_kinds
 from clawback.batching import Batcher
 from clawback.model.audit_record import AuditRecord
 
@@ -14,12 +14,19 @@ _RECORDS_PER_WRITE = 5000
 class AuditWriter:
     """Appends records to the audit of this worker: at least once, in the order of each caller.
 
-    `on_written` is called with the records that were new, after they are on the disk.
+    `on_written` is called with the records that were new, after they are on the disk, `on_failed`
+    after a write that failed.
     """
 
-    def __init__(self, log: AuditLog, on_written: Callable[[Sequence[AuditRecord]], None]) -> None:
+    def __init__(
+        self,
+        log: AuditLog,
+        on_written: Callable[[Sequence[AuditRecord]], None],
+        on_failed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._log = log
         self._on_written = on_written
+        self._on_failed = on_failed
         self._batcher = Batcher(
             self._write, _RECORDS_PER_WRITE, pause=timedelta(), busy=timedelta()
         )
@@ -39,4 +46,9 @@ class AuditWriter:
         await self._batcher.ask(records)
 
     async def _write(self, records: Sequence[AuditRecord]) -> None:
-        self._on_written(await asyncio.to_thread(self._log.append, records))
+        try:
+            written = await asyncio.to_thread(self._log.append, records)
+        except AuditUnavailable:
+            self._on_failed()
+            raise
+        self._on_written(written)

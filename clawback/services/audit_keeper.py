@@ -54,7 +54,7 @@ class AuditKeeper:
         self._keep_bytes = settings.audit_keep_bytes
         self._next_tidying = 0.0
         self._shipper = build_shipper(settings)
-        self.writer = AuditWriter(self.log, on_written)
+        self.writer = AuditWriter(self.log, on_written, metrics.AUDIT_FAILURES.inc)
         self._published: Head | None = None
         self._published_at = float("-inf")
         self._rotations = 0

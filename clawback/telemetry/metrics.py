@@ -274,6 +274,9 @@ PAYLOADS_REFUSED = _counter(
     "reason",
 )
 AUDIT_RECORDS = _counter("audit_records_total", "Records written to the audit log.", "kind")
+AUDIT_FAILURES = _counter(
+    "audit_failures_total", "Writes to the audit log that failed; what waits for them is repeated."
+)
 AUDIT_SEQUENCE = _gauge(
     "audit_sequence", "Number of the last line of the audit log, as it was last published."
 )

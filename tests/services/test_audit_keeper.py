@@ -4,9 +4,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
-from clawback.audit import AuditLog, Broken, Head, Verified, read_public_keys, verify
+from clawback.audit import (
+    AuditLog,
+    AuditUnavailable,
+    Broken,
+    Head,
+    Verified,
+    read_public_keys,
+    verify,
+)
 from clawback.services.audit_keeper import AuditKeeper
 from clawback.settings import Settings
 from clawback.telemetry import metrics
@@ -63,3 +72,15 @@ async def test_an_audit_that_cannot_be_read_stops_nothing(tmp_path: Path) -> Non
     with capture_logs() as logs:
         await keeper.look()
     assert [one["event"] for one in logs] == ["audit.head_unreadable"]
+
+
+async def test_each_failed_write_counts_whoever_asked_for_it(tmp_path: Path) -> None:
+    """Few records are written by the activity of the audit; the alert is about all of them."""
+    keeper = keeper_of(tmp_path)
+    before = metrics.REGISTRY.get_sample_value("clawback_audit_failures_total")
+    assert before is not None
+    (tmp_path / "audit.jsonl").mkdir()
+    for _ in range(2):
+        with pytest.raises(AuditUnavailable):
+            await keeper.writer.append([record("a")])
+    assert metrics.REGISTRY.get_sample_value("clawback_audit_failures_total") == before + 2
