@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,10 +52,10 @@ class Prometheus:
         asked = urllib.parse.urlencode({"query": expression})
         return list(self._get(f"query?{asked}")["result"])
 
-    def firing(self) -> set[str]:
-        """Name the alerts that fire now."""
+    def firing(self, installation: str | None = None) -> set[str]:
+        """Name the alerts that fire now, of one installation or of all."""
         alerts = self._get("alerts")["alerts"]
-        return {one["labels"]["alertname"] for one in alerts if one["state"] == "firing"}
+        return _names((one for one in alerts if one["state"] == "firing"), installation)
 
     def unhealthy_rules(self) -> dict[str, str]:
         """Return the rules that failed or were never evaluated, with their errors."""
@@ -67,10 +67,9 @@ class Prometheus:
             if rule["health"] != "ok"
         }
 
-    def delivered(self) -> set[str]:
+    def delivered(self, installation: str | None = None) -> set[str]:
         """Name the alerts that Alertmanager has been given and that have not ended."""
-        found: list[dict[str, Any]] = _read_json(f"http://{self.alertmanager}/api/v2/alerts")
-        return {one["labels"]["alertname"] for one in found}
+        return _names(_read_json(f"http://{self.alertmanager}/api/v2/alerts"), installation)
 
     def _get(self, path: str) -> dict[str, Any]:
         data: dict[str, Any] = _read_json(f"http://127.0.0.1:{self.port}/api/v1/{path}")["data"]
@@ -161,6 +160,11 @@ def _running(arguments: tuple[str, ...], ready: str) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait()
+
+
+def _names(alerts: Iterable[dict[str, Any]], installation: str | None) -> set[str]:
+    labels = (one["labels"] for one in alerts)
+    return {one["alertname"] for one in labels if installation in {None, one.get("installation")}}
 
 
 def _answers(url: str) -> bool:

@@ -9,7 +9,7 @@ import json
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -150,13 +150,18 @@ async def simulator(rate_limit: str) -> AsyncIterator[Witness]:
 
 
 @asynccontextmanager
-async def temporal() -> AsyncIterator[Server]:
-    """Run a Temporal server of its own, with the flags of production's embedded one."""
+async def temporal(*dynamic: str) -> AsyncIterator[Server]:
+    """Run a Temporal server of its own, with the flags of production's embedded one.
+
+    `dynamic` are values of its dynamic configuration beside those.
+    """
     with tempfile.TemporaryDirectory(prefix="clawback-bench-") as folder:
         create_key_file(keys := Path(folder) / "keys")
         settings = Settings(state=Path(folder), encryption_key_file=keys)
         server = TemporalServer(Path(folder) / "temporal.db", free_port())
         child = temporal_child(server, settings, Path(folder))
+        more = [word for value in dynamic for word in ("--dynamic-config-value", value)]
+        child.spec = replace(child.spec, command=[*child.spec.command, *more])
         async with ProcessGroup((child,)).running():
             client = await connect(settings, address=server.address)
             yield Server(server.address, child, client, server.metrics_port, server.database, keys)
