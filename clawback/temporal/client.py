@@ -134,7 +134,7 @@ async def connect(
         PayloadKeyError: an encryption key is unusable.
 
     """
-    profile = _read_profile()
+    profile = _read_profile(settings)
     target = address or server_address(settings)
     in_clear = _is_in_clear(target, has_tls=bool(profile.get("tls")))
     if in_clear and settings.temporal_tls == "required":
@@ -145,7 +145,6 @@ async def connect(
 
     options = {
         **profile,
-        **({} if (key := api_key_of(settings)) is None else {"api_key": key.get_secret_value()}),
         "target_host": target,
         "data_converter": data_converter(
             read_live_keys(settings),
@@ -178,14 +177,21 @@ def _advise(profile: ClientConnectConfig) -> str:
     return "check TEMPORAL_ADDRESS, and whether the server wants TLS: TEMPORAL_TLS_*"
 
 
-def _read_profile() -> ClientConnectConfig:
+def _read_profile(settings: Settings) -> ClientConnectConfig:
+    """Read what the environment says of the connection, with an API key that is in a file."""
     try:
-        return ClientConfigProfile.load().to_client_connect_config()
+        profile = ClientConfigProfile.load().to_client_connect_config()
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
         raise TemporalUnreachable(
             f"cannot read {error.filename} for TLS to Temporal: {reason}; check TEMPORAL_TLS_*"
         ) from None
+
+    if (key := api_key_of(settings)) is not None:
+        profile["api_key"] = key.get_secret_value()
+        # As TEMPORAL_API_KEY does.
+        profile.setdefault("tls", True)
+    return profile
 
 
 def lost_server(error: RPCError) -> TemporalUnreachable:

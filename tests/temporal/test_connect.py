@@ -1,5 +1,6 @@
 """What is said when no Temporal server can be reached."""
 
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -58,6 +59,19 @@ async def test_a_certificate_that_is_missing_is_named(monkeypatch: pytest.Monkey
     named = r"cannot read /nowhere/client.pem for TLS to Temporal: no such file .* TEMPORAL_TLS_"
     with pytest.raises(TemporalUnreachable, match=named):
         await connect(Settings(encryption="off"))
+
+
+async def test_an_api_key_in_a_file_turns_tls_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As one in the environment does: no other variable is needed for Temporal Cloud."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "bad host")
+    (file := tmp_path / "key").write_text("k3y")
+    with pytest.raises(TemporalUnreachable, match="and the certificates in TEMPORAL_TLS_"):
+        await connect(Settings(encryption="off", temporal_api_key_file=file))
+    monkeypatch.setenv("TEMPORAL_TLS", "false")
+    with pytest.raises(ConnectionInClear):
+        await connect(Settings(encryption="off", temporal_api_key_file=file))
 
 
 @pytest.mark.parametrize("encryption", ["on", "off"])
