@@ -86,9 +86,7 @@ class Keeping(Room):
         yield Cause(("ClawbackDiskFillsUp",), self._fill_slowly, self._free_disk)
         yield Cause(("ClawbackAuditShrank",), self._cut_audit, self._restore_audit)
         yield Cause(("ClawbackBackgroundTaskFails",), self._spoil_lock, self._mend_lock)
-        yield Cause(
-            ("ClawbackNoFreeSlot", "ClawbackAuditNotGrowing"), self._hang_disk, self._release_disk
-        )
+        yield Cause(("ClawbackAuditNotGrowing",), self._hang_disk, self._release_disk)
 
     async def _wait(self) -> None:
         """Do nothing: the cause is there from the start."""

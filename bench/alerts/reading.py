@@ -64,9 +64,8 @@ class Reading(Room):
         yield Cause(("ClawbackOutcomesFailed",), self._refuse_moves, self._restore)
         yield Cause(("ClawbackOutcomesUnknown",), self._lose_moves, self._restore)
         yield Cause(("ClawbackSearchStrangers",), self._widen_search, self._restore)
-        yield Cause(("ClawbackNothingPolled",), self._fail_from_start, self._restore)
         yield Cause(("ClawbackPollLag",), self._fault("500=1"), self._restore, settle=True)
-        yield Cause(("ClawbackPollBacklog",), self._rewind, self._restore)
+        yield Cause(("ClawbackNothingPolled",), self._fail_from_start, self._restore)
         yield Cause(
             ("ClawbackPollPaused",), self._pause, words={"SOURCE": EventKind.PHISHGUARD_REPORT}
         )
@@ -120,10 +119,6 @@ class Reading(Room):
         self.installation.simulator.alter(method, path, refuse)
 
     # ---- pollers
-
-    async def _rewind(self) -> None:
-        self.installation.fault("slow=1:3")
-        await self.installation.run("poll", "rewind", "12h", "message", "--reason", "bench")
 
     async def _pause(self) -> None:
         await self.installation.run(

@@ -8,7 +8,7 @@ import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from temporalio.common import RawValue, VersioningBehavior, WorkerDeploymentVers
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
 from bench.alerts.cause import Cause, Room
+from clawback.actions.base import InstallationOccasion
 from clawback.app_files import build_id
+from clawback.cases.announcements import Announcement
 from clawback.local import ChildProcess, free_port, worker_child
 from clawback.local.temporal_server import find_temporal
 from clawback.simulator import outbreak
@@ -186,7 +188,11 @@ class Working(Room):
             for number in range(MISFITS):
                 handle = await self.installation.server.client.start_workflow(
                     names.ANNOUNCEMENT,
-                    {},
+                    Announcement(
+                        id=f"bench-{number}",
+                        occasion=InstallationOccasion.STOPPED,
+                        at=datetime.now(UTC),
+                    ),
                     id=f"announcement/bench-{number}",
                     task_queue=names.WORKFLOW_QUEUE,
                 )
