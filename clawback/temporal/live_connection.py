@@ -7,12 +7,14 @@ call that begins after it was made goes there, and the old one ends with its las
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 from temporalio.client import Client
 from temporalio.service import ServiceClient, TLSConfig
-from temporalio.worker import Worker
+
+if TYPE_CHECKING:
+    from temporalio.worker import Worker
 
 
 class LiveServiceClient(ServiceClient):
@@ -86,7 +88,7 @@ def make_live(client: Client) -> Client:
     return Client(**live)
 
 
-def follow_connection(client: Client, workers: Iterable[Worker]) -> None:
+def follow_connection(client: Client, workers: "Iterable[Worker]") -> None:
     """Let workers poll over the connection of a client, also when it is made anew."""
     if not isinstance(client.service_client, LiveServiceClient):
         return
