@@ -74,6 +74,8 @@ class ConsoleSite:
             base_url=self.url,
             **options,  # type: ignore[arg-type]
         )
+        # A page that is right at once costs none of it; one on a busy machine may take a while.
+        context.set_default_timeout(90_000)
         self.windows.append(context)
         page = await context.new_page()
         page.on("console", self._note)

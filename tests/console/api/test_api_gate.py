@@ -1,7 +1,9 @@
 """Who may do what over the API, and what is no request at all."""
 
 import asyncio
+import time
 from datetime import timedelta
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -110,11 +112,15 @@ async def test_a_revoked_token_stops_opening(api: RunningApi) -> None:
 
 async def test_whoever_tries_tokens_is_slowed_down(api: RunningApi) -> None:
     """And learns when to come back."""
+    began = time.monotonic()
     answers = await asyncio.gather(
         *(api.nobody.get("me", headers={"Authorization": "Bearer x"}) for _ in range(70))
     )
+    # One more attempt is allowed each second.
+    allowed_again = ceil(time.monotonic() - began)
     limited = [answer for answer in answers if answer.status_code == 429]
-    assert len(limited) == 10
+    assert 10 - allowed_again <= len(limited) <= 10
+    assert limited
     assert int(limited[0].headers["retry-after"]) >= 1
     assert (await api.viewer.get("me")).status_code == 200
 
