@@ -22,8 +22,6 @@ TEMPORAL, SIMULATOR, WORKER, CONSOLE = "Temporal server", "simulator", "worker",
 WORKER_STOP_TIMEOUT = 8.5
 """Seconds the worker has to finish its activities; all processes together stop within ten."""
 
-SETTINGS = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_")
-"""Prefixes of the variables that are settings of clawback."""
 _NEEDED = frozenset({"PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR", "GOGC"})
 _NEEDED_PREFIXES = ("LC_", "LD_", "PYTHON", "MALLOC_")
 """What server and simulator need. Any other variable may be a secret: channels name their own."""

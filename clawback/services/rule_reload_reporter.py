@@ -29,8 +29,7 @@ class RuleReloadReporter:
         """
         initialise_rules(self._rules.current)
         # Building blocks alone contain nothing, and are what is left if a mount lacks the rest.
-        responding = sum(one.response is not None for one in self._rules.current.rules.values())
-        metrics.RULES_LOADED.set(responding)
+        metrics.RULES_LOADED.set(self._rules.current.responding)
         # A gauge, so that an alert lasts until the files are right again.
         metrics.RULES_REFUSED.set(change.new is None)
         metrics.RULES.info({"version": self._rules.current.version})
@@ -40,7 +39,7 @@ class RuleReloadReporter:
         elif change.is_recovery:
             log.info("rules.recovered", running=change.new)
         else:
-            count = len(self._rules.current.rules.values())
+            count = len(self._rules.current.rules)
             log.info("rules.loaded", old=change.old, new=change.new, rules=count)
 
         for rule in self._rules.current.weakened:

@@ -178,10 +178,9 @@ def _folder(one: Checked) -> dict[str, Any]:
 
 
 def _content(rules: RuleSet) -> dict[str, Any]:
-    responding = sum(rule.response is not None for rule in rules.rules.values())
     return {
         "rules": len(rules.rules),
-        "responding": responding,
+        "responding": rules.responding,
         "exceptions": len(rules.filters),
         "version": rules.version,
     }

@@ -200,6 +200,11 @@ class RuleSet:
         """The rules whose status the safety document does not allow."""
         return tuple(one for one in self.rules.values() if self.mode_of(one) is not one.mode)
 
+    @property
+    def responding(self) -> int:
+        """How many rules have a response; the others are building blocks."""
+        return sum(one.response is not None for one in self.rules.values())
+
     def prepare(self) -> None:
         """Build every index now, so that no event waits for it."""
         for engine in self._engines.values():
