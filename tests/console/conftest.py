@@ -10,7 +10,6 @@ from temporalio.client import Client
 
 from tests.conftest import SharedServers, server_or_namespace
 from tests.console.case_bench import CaseBench, case_bench
-from tests.console.held_cases import CaseYard, case_yard
 
 # A page that is right at once costs none of it; one on a busy machine may take a while.
 expect.set_options(timeout=20_000)
@@ -31,13 +30,20 @@ async def temporal(
 
 
 @pytest.fixture(scope="module")
-async def bench(
+async def shared_bench(
     tmp_path_factory: pytest.TempPathFactory, shared_servers: SharedServers
 ) -> AsyncIterator[CaseBench]:
-    """A console over an installation in which each test makes its own cases."""
+    """A console over an installation for the tests of a module."""
     folder = tmp_path_factory.mktemp("console")
     async with shared_servers.namespace() as client, case_bench(client, folder) as bench:
         yield bench
+
+
+@pytest.fixture
+def bench(shared_bench: CaseBench) -> CaseBench:
+    """The installation of the module, with nothing left of the last test but its cases."""
+    shared_bench.renew()
+    return shared_bench
 
 
 @pytest.fixture(autouse=True)
@@ -50,23 +56,6 @@ def _clicks_wait_for_pages(monkeypatch: pytest.MonkeyPatch) -> None:
         await self.page.wait_for_load_state()
 
     monkeypatch.setattr(Locator, "click", click_and_wait)
-
-
-@pytest.fixture(scope="module")
-async def shared_yard(
-    tmp_path_factory: pytest.TempPathFactory, shared_servers: SharedServers
-) -> AsyncIterator[CaseYard]:
-    """A console over an installation for the tests of a module."""
-    folder = tmp_path_factory.mktemp("console")
-    async with shared_servers.namespace() as client, case_yard(client, folder) as yard:
-        yield yard
-
-
-@pytest.fixture
-def yard(shared_yard: CaseYard) -> CaseYard:
-    """The installation of the module, with nothing left of the last test but its cases."""
-    shared_yard.renew()
-    return shared_yard
 
 
 @pytest.fixture

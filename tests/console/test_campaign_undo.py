@@ -9,8 +9,8 @@ from temporalio.client import Client
 from clawback.cases import part_index, room
 from clawback.settings import Settings
 from clawback.temporal import running_parts
+from tests.console.case_bench import key_of
 from tests.console.console_site import running_console
-from tests.console.held_cases import key_of
 from tests.waiting import eventually
 from tests.workflows.deployment import RULES, deployed, match_of
 from tests.workflows.test_case import plan, simulated

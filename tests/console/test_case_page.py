@@ -55,7 +55,7 @@ async def test_one_tap_on_the_page_of_a_phone_approves(bench: CaseBench, browser
     await button.click()
     await expect(page.locator("#decision")).to_contain_text("Approved by ana")
     await bench.deployment.settled(case.plan.case_id)
-    assert len(bench.moved(case)) == 3
+    assert len(bench.moves_of(case.lines)) == 3
     assert await recorded(bench, case, RecordKind.APPROVED) == ["ana"]
 
     await page.get_by_role("link", name="Receipt").click()
@@ -75,7 +75,7 @@ async def test_a_case_that_grew_asks_again(bench: CaseBench, browser: Browser) -
     await page.get_by_role("button", name="Approve 3").click()
     await expect(page.locator("#change")).to_contain_text("2 messages more than you saw")
     await expect(page.locator("#change")).to_be_focused()
-    assert bench.moved(case) == []
+    assert bench.moves_of(case.lines) == []
     added = await page.get_by_role("link", name="Messages that are new").get_attribute("href")
     only = await page.request.get(bench.site.url + str(added))
     assert (await only.text()).count("<tr data-row") == 2
@@ -215,7 +215,7 @@ async def test_without_javascript_a_denial_needs_a_reason(
     await page.get_by_role("button", name="Deny 3").click()
     await expect(page.locator("#decision")).to_contain_text("Denied by ana")
     await expect(page.locator("#decision")).to_contain_text("own newsletter")
-    assert bench.moved(case) == []
+    assert bench.moves_of(case.lines) == []
 
 
 async def test_an_old_form_gets_the_difference_without_javascript(
@@ -330,7 +330,7 @@ async def test_text_from_mail_is_harmless_in_every_field(
     await bench.deployment.signal_case(plan, match)
     await bench.deployment.settled(plan.case_id, CaseState.HELD)
     case = HeldCase(plan, case_lines)
-    await bench.listed(plan, lambda state: state == CaseState.HELD)
+    await bench.listed(CaseState.HELD, plan)
     for path in (case.path, f"{case.path}/messages", f"{case.path}/exception"):
         page = await bench.site.open(browser, path)
         text = await page.locator("main").inner_text()

@@ -9,8 +9,8 @@ from playwright.async_api import Browser
 
 from clawback.cases import CasePlan, CaseState
 from clawback.model.identity import Role
+from tests.console.case_bench import CaseBench, Mail, key_of
 from tests.console.console_site import ConsoleSite, accessibility_problems
-from tests.console.held_cases import CaseYard, Mail, key_of
 from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, match_of
@@ -22,7 +22,7 @@ NASTY = '"><script>alert(1)</script> \u202egnp.exe https://evil.test/x'
 class Review:
     """Held cases of a rule of their own, and where they are reviewed."""
 
-    yard: CaseYard
+    bench: CaseBench
     rule: str
     plans: list[CasePlan]
     mail: list[Mail]
@@ -30,12 +30,12 @@ class Review:
     @property
     def site(self) -> ConsoleSite:
         """The console."""
-        return self.yard.site
+        return self.bench.site
 
     @property
     def deployment(self) -> Deployment:
         """The installation behind it."""
-        return self.yard.deployment
+        return self.bench.deployment
 
     @property
     def inbox(self) -> str:
@@ -49,7 +49,7 @@ class Review:
 
     def moved(self) -> int:
         """How many messages were moved."""
-        return len(self.yard.moves_of(*self.mail))
+        return len(self.bench.moves_of(*self.mail))
 
     async def state(self, plan: CasePlan) -> str:
         """The state of a case as it says itself."""
@@ -59,16 +59,18 @@ class Review:
 
 
 @pytest.fixture
-async def review(yard: CaseYard) -> Review:
+async def review(bench: CaseBench) -> Review:
     """Three held cases of two messages each; one more message is known of the first sender."""
-    rule, mail = f"other{yard.number()}", [yard.new_mail(3) for _ in range(3)]
-    plans = [await yard.open_case(rule, each[:2]) for each in mail]
-    await yard.knows(plans)
-    return Review(yard, rule, plans, mail)
+    rule, mail = f"other{bench.number()}", [bench.new_mail(3) for _ in range(3)]
+    plans = [bench.new_plan(rule=rule) for _ in mail]
+    for plan, each in zip(plans, mail, strict=True):
+        await bench.open_case(plan, each[:2])
+    return Review(bench, rule, plans, mail)
 
 
 async def test_a_selection_is_decided_together(review: Review, browser: Browser) -> None:
     """From the checkboxes of the inbox to one line per case; every message is moved."""
+    moved = sum(row["operation"] == "move" for row in review.deployment.ledger)
     page = await review.site.open(browser, review.inbox)
     for box in await page.locator("input[name=case]").all():
         await box.check()
@@ -76,7 +78,7 @@ async def test_a_selection_is_decided_together(review: Review, browser: Browser)
     text = await page.inner_text("main")
     assert "3 held cases with 6 messages" in text
     assert "Approving will move to JunkEmail: 2 messages in 2 mailboxes." in text
-    assert "Budget of all rules after this: " in text
+    assert f"Budget of all rules after this: {moved + 6} of" in text
     assert await accessibility_problems(page) == []
 
     await page.get_by_role("button", name="Approve 3 cases").click()
@@ -120,7 +122,7 @@ async def test_what_somebody_else_decided_is_named(review: Review, browser: Brow
     first, *others = review.plans
     digest = (await review.deployment.cases.proposal(first.case_id)).digest
     await review.deployment.cases.approve(first.case_id, person("ben"), digest)
-    await review.yard.knows([first], CaseState.SETTLED)
+    await review.bench.listed(CaseState.SETTLED, first)
     await page.get_by_role("button", name="Approve 3 cases").click()
     text = await page.inner_text("main")
     assert "already approved by ben at" in text
@@ -139,7 +141,7 @@ async def test_to_deny_takes_a_reason(review: Review, browser: Browser) -> None:
     await page.get_by_role("button", name="Deny 3 cases").click()
     assert "Denied 3 of 3" in await page.inner_text("h1")
     assert review.moved() == 0
-    await review.yard.knows(review.plans, CaseState.DENIED)
+    await review.bench.listed(CaseState.DENIED, *review.plans)
 
 
 async def test_a_form_that_is_sent_twice_counts_once(review: Review, browser: Browser) -> None:
@@ -206,25 +208,24 @@ async def test_a_review_stacks_on_a_phone(review: Review, browser: Browser) -> N
     assert await accessibility_problems(page) == []
 
 
-async def test_hostile_mail_stays_text(yard: CaseYard, browser: Browser) -> None:
+async def test_hostile_mail_stays_text(bench: CaseBench, browser: Browser) -> None:
     """Subject, sender and name of an attacker are shown and do nothing."""
-    mail = yard.new_mail(subject=NASTY, from_name=NASTY, **{"from": NASTY})
-    plan = await yard.open_case("hostile", mail)
-    await yard.knows([plan])
-    page = await yard.site.open(browser, f"/review?case={key_of(plan)}")
+    plan = bench.new_plan()
+    await bench.open_case(
+        plan, bench.new_mail(2, subject=NASTY, from_name=NASTY, **{"from": NASTY})
+    )
+    page = await bench.site.open(browser, f"/review?case={key_of(plan)}")
     text = await page.inner_text("main")
     assert "⟨U+202E⟩" in text
     assert "hxxps" in text
-    assert yard.site.said == []
+    assert bench.site.said == []
 
 
-async def test_a_hundred_cases_are_one_decision(yard: CaseYard, browser: Browser) -> None:
+async def test_a_hundred_cases_are_one_decision(bench: CaseBench, browser: Browser) -> None:
     """The most that one review takes: one line for each."""
-    mail = [yard.new_mail(1) for _ in range(100)]
-    plans = await asyncio.gather(*(yard.open_case("many", one) for one in mail))
-    await yard.knows(plans)
-    path = "/review?" + "&".join(f"case={key_of(plan)}" for plan in plans)
-    page = await yard.site.open(browser, path)
+    cases = await asyncio.gather(*(bench.hold(1) for _ in range(100)))
+    path = "/review?" + "&".join(f"case={key_of(case.plan)}" for case in cases)
+    page = await bench.site.open(browser, path)
     await page.fill("#reason", "checked")
     await page.get_by_role("button", name="Approve 100 cases").click()
     assert "Approved 100 of 100" in await page.inner_text("h1")

@@ -10,8 +10,8 @@ from clawback.console.views.mail_text import show_mail_text
 from clawback.model.identity import Role
 from clawback.model.mode import Mode
 from clawback.temporal.undo_gateway import UndoneAction
+from tests.console.case_bench import CaseBench, Mail, key_of
 from tests.console.console_site import ConsoleSite, accessibility_problems
-from tests.console.held_cases import CaseYard, Mail, key_of
 from tests.waiting import eventually
 
 NASTY = '"><script>alert(1)</script> \u202egnp.exe https://evil.test/x'
@@ -21,18 +21,18 @@ NASTY = '"><script>alert(1)</script> \u202egnp.exe https://evil.test/x'
 class Acted:
     """Two cases that moved messages, and the console that shows them."""
 
-    yard: CaseYard
+    bench: CaseBench
     plans: list[CasePlan]
     mail: list[Mail]
 
     @property
     def site(self) -> ConsoleSite:
         """The console."""
-        return self.yard.site
+        return self.bench.site
 
     def returned(self) -> int:
         """How many messages went back to the inbox."""
-        return self.yard.moves_of(*self.mail).count("Inbox")
+        return self.bench.moves_of(*self.mail).count("Inbox")
 
     def path(self, number: int = 0) -> str:
         """The dry run of the undo of one case."""
@@ -40,20 +40,17 @@ class Acted:
 
 
 @pytest.fixture
-async def acted(yard: CaseYard, request: pytest.FixtureRequest) -> Acted:
+async def acted(bench: CaseBench, request: pytest.FixtureRequest) -> Acted:
     """Two cases of two messages each, of two rules; the undo of malicious mail takes two people."""
     mail = [
-        yard.new_mail(final_disposition="SPAM"),
-        yard.new_mail(final_disposition="SPAM", subject=getattr(request, "param", "Invoice")),
+        bench.new_mail(2, final_disposition="SPAM"),
+        bench.new_mail(2, final_disposition="SPAM", subject=getattr(request, "param", "Invoice")),
     ]
     # An undo demotes the rule.
-    rules = [f"quarantine{yard.number()}", f"other{yard.number()}"]
-    plans = [
-        await yard.open_case(rule, each, Mode.ENFORCE)
-        for rule, each in zip(rules, mail, strict=True)
-    ]
-    await yard.knows(plans, CaseState.SETTLED)
-    return Acted(yard, plans, mail)
+    plans = [bench.new_plan(rule=f"undo{bench.number()}", mode=Mode.ENFORCE) for _ in mail]
+    for plan, each in zip(plans, mail, strict=True):
+        await bench.open_case(plan, each)
+    return Acted(bench, plans, mail)
 
 
 async def ended(page: Page) -> str:
@@ -90,7 +87,7 @@ async def test_an_undo_is_shown_confirmed_and_followed(acted: Acted, browser: Br
     await record.refresh()
     assert record.actions == {"move": UndoneAction(action="move", done=2)}
 
-    await acted.yard.knows(acted.plans[:1], CaseState.UNDONE)
+    await acted.bench.listed(CaseState.UNDONE, acted.plans[0])
     await page.goto(f"/history?kind=undone&rule={acted.plans[0].rule}")
     text = await page.inner_text("main")
     assert "undone by ana" in text
@@ -183,7 +180,7 @@ async def test_the_messages_of_a_sender_are_undone_alone(acted: Acted, browser: 
 async def test_malicious_mail_waits_for_a_second_person(acted: Acted, browser: Browser) -> None:
     """Whoever asked for it cannot agree; somebody else can, and then it runs."""
     malicious = {"final_disposition": "MALICIOUS"}
-    acted.yard.deployment.simulator.add(
+    acted.bench.deployment.simulator.add(
         [{**line, "message": {**line["message"], **malicious}} for line in acted.mail[0]]
     )
     page = await acted.site.open(browser, acted.path())
